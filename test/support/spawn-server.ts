@@ -1,0 +1,81 @@
+/** The built command line as a child process: what operators run. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Owner } from './sse-client.ts';
+import { SECRET } from './tokens.ts';
+import { eventually } from './wait.ts';
+
+export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+
+export interface SpawnedServer {
+  readonly process: ChildProcess;
+  /** e.g. `http://127.0.0.1:40123`, without a trailing slash */
+  readonly publicUrl: string;
+  readonly controlUrl: string;
+  readonly stdout: () => string;
+  /** The JSON log lines so far. */
+  readonly log: () => Record<string, unknown>[];
+  /** Sends the signal and resolves with the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+interface Listening {
+  readonly public: string;
+  readonly control: string;
+}
+
+const parseLines = (text: string): Record<string, unknown>[] =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** Starts a server on free loopback ports with the test secret; killed by `t.after`. */
+export async function spawnServer(
+  t: Owner,
+  args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<SpawnedServer> {
+  const base = ['-bind', '127.0.0.1:0', '-bindctl', '127.0.0.1:0', '-secret', SECRET];
+  const child = spawn(process.execPath, [CLI, ...base, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  const log = () => parseLines(stderr);
+  const line = await eventually(
+    () => {
+      if (child.exitCode !== null) throw new Error(`server exited ${child.exitCode}: ${stderr}`);
+      return log().find((entry) => entry['msg'] === 'listening');
+    },
+    { withinMs: 10_000, what: 'the line "listening"' },
+  );
+  const { public: publicUrl, control: controlUrl } = line as unknown as Listening;
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    child.kill(signal);
+    await exited;
+    return child.exitCode;
+  };
+  return { process: child, publicUrl, controlUrl, stdout: () => stdout, log, stop };
+}
+
+/** POST /emit/ as the contract has it: form fields. Returns the parsed answer. */
+export async function emit(
+  controlUrl: string,
+  fields: Record<string, string>,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${controlUrl}/emit/`, {
+    method: 'POST',
+    body: new URLSearchParams(fields),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
