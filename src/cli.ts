@@ -1,2 +1,102 @@
 #!/usr/bin/env node
-process.exitCode = 0;
+/** The command `tidings`: arguments and environment in, exit code and signals out. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { tokenSigner } from './auth.ts';
+import { type Config, parseOptions, resolveConfig, type TokenKeys } from './config.ts';
+import { TidingsError } from './errors.ts';
+import { createLogger } from './logger.ts';
+import { helpText } from './options.ts';
+import { Server } from './server.ts';
+
+/** Exit code when the command line or the surroundings do not allow a start. */
+const EXIT_CANNOT_START = 2;
+
+/** Below this an attacker who has one token can search for the secret (RFC 7518, 3.2). */
+const MIN_SECRET_BYTES = 32;
+
+const DEMO_TOKEN_SECONDS = 86_400;
+
+async function main(): Promise<void> {
+  const values = parseOptions(process.argv.slice(2), process.env);
+  if (values.help) return console.log(helpText());
+  if (values.version) return console.log(version());
+  const config = withKeys(resolveConfig(values, process.env));
+  // The arguments may hold the secret; a title takes their place in the process list.
+  process.title = 'tidings';
+  const logger = createLogger(config['log-level']);
+  const { keys } = config;
+  if (keys.kind === 'secret' && Buffer.byteLength(keys.secret) < MIN_SECRET_BYTES)
+    logger.warn(
+      `the secret is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`,
+    );
+  const server = new Server({ config, logger });
+  await server.start();
+  stopOnSignals(server);
+  if (config.dev && keys.kind === 'secret') console.log(greeting(server, keys.secret));
+}
+
+// Without any key: a terminal or -dev gets one for this run, everything else is a mistake.
+function withKeys(config: Config): Config & { keys: TokenKeys } {
+  const { keys } = config;
+  if (keys !== undefined) return { ...config, keys };
+  if (!config.dev && !process.stdout.isTTY)
+    throw new TidingsError(
+      'CONFIG_INVALID',
+      'no secret: give -secret, -secret-file, TIDINGS_SECRET or -public-key, or -dev to try it out',
+    );
+  return {
+    ...config,
+    dev: true,
+    keys: { kind: 'secret', secret: randomBytes(32).toString('hex') },
+  };
+}
+
+function greeting({ publicUrl, controlUrl }: Server, secret: string): string {
+  const token = tokenSigner(secret)('demo', ['demo'], DEMO_TOKEN_SECONDS);
+  const [stream, publicBase] = curlTarget(publicUrl);
+  const [control, controlBase] = curlTarget(controlUrl);
+  return `
+tidings is listening. Secret of this run: ${secret}
+
+Open a stream:
+  curl -N ${stream}-H 'Authorization: Bearer ${token}' ${publicBase}/events/
+In another terminal, emit an event to it:
+  curl ${control}-d userId=demo -d channel=demo -d 'payload=data: hello' ${controlBase}/emit/
+Or open a page that does both:
+  ${controlBase}/
+`;
+}
+
+// A unix socket is an option of curl's, not an address.
+const curlTarget = (url: string): [string, string] =>
+  url.startsWith('unix:')
+    ? [`--unix-socket ${url.slice('unix:'.length)} `, 'http://localhost']
+    : ['', url];
+
+function stopOnSignals(server: Server): void {
+  let isStopping = false;
+  const stop = () => {
+    if (isStopping) process.exit(0);
+    isStopping = true;
+    server.stop().then(() => process.exit(0), crash);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+const version = (): string => {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+};
+
+function crash(error: unknown): void {
+  if (error instanceof TidingsError) {
+    console.error(`tidings: ${error.message}`);
+    process.exit(EXIT_CANNOT_START);
+  }
+  console.error(error);
+  process.exit(1);
+}
+
+main().catch(crash);

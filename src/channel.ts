@@ -1,0 +1,115 @@
+/**
+ * Who is on a channel, and what it retains. `ChannelSet` is the group of channels that one token
+ * names; streams with the same group share it, and with it the ranges they read.
+ */
+import { ChannelLog } from './log.ts';
+import { Range } from './range.ts';
+
+/** What a channel has to know of a stream. */
+export interface Member {
+  readonly user: string;
+}
+
+export class Channel<S extends Member> {
+  readonly name: string;
+  readonly log = new ChannelLog();
+  /** User to that user's stream, or streams when there are several. */
+  readonly users = new Map<string, S | Set<S>>();
+  streamCount = 0;
+  /** A flush of all of this channel's streams is due. Owned by the flusher. */
+  isQueued = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  add(stream: S): void {
+    const present = this.users.get(stream.user);
+    if (present === undefined) this.users.set(stream.user, stream);
+    else if (present instanceof Set) present.add(stream);
+    else this.users.set(stream.user, new Set([present, stream]));
+    this.streamCount += 1;
+  }
+
+  remove(stream: S): void {
+    const present = this.users.get(stream.user);
+    if (present === stream) this.users.delete(stream.user);
+    else if (!(present instanceof Set) || !present.delete(stream)) return;
+    else if (present.size === 0) this.users.delete(stream.user);
+    this.streamCount -= 1;
+  }
+
+  /** The streams of one user, none when there are none. */
+  of(user: string): Iterable<S> {
+    const present = this.users.get(user);
+    if (present === undefined) return [];
+    return present instanceof Set ? present : [present];
+  }
+
+  get isUnused(): boolean {
+    return this.streamCount === 0 && this.log.count === 0;
+  }
+}
+
+/** Walks all streams of a channel, in pieces if wanted; survives streams coming and going meanwhile. */
+export class ChannelWalk<S extends Member> {
+  readonly #users: IterableIterator<S | Set<S>>;
+  #several: IterableIterator<S> | undefined;
+
+  constructor(channel: Channel<S>) {
+    this.#users = channel.users.values();
+  }
+
+  next(): S | undefined {
+    for (;;) {
+      if (this.#several !== undefined) {
+        const step = this.#several.next();
+        if (step.done !== true) return step.value;
+        this.#several = undefined;
+      }
+      const step = this.#users.next();
+      if (step.done === true) return undefined;
+      if (!(step.value instanceof Set)) return step.value;
+      this.#several = step.value.values();
+    }
+  }
+}
+
+export class ChannelSet<S extends Member> {
+  readonly key: string;
+  readonly channels: readonly Channel<S>[];
+  /** Open streams with this set; at zero the set is forgotten. */
+  streamCount = 0;
+  readonly #logs: readonly ChannelLog[];
+  #range: Range | undefined;
+
+  constructor(key: string, channels: readonly Channel<S>[]) {
+    this.key = key;
+    this.channels = channels;
+    this.#logs = channels.map((channel) => channel.log);
+  }
+
+  get hasRange(): boolean {
+    return this.#range !== undefined;
+  }
+
+  /** What lies behind number `after`. The last range is kept: most readers ask for the same one. */
+  rangeAfter(after: number, head: number): Range {
+    const kept = this.#range;
+    if (kept !== undefined && kept.after === after && kept.head === head) return kept;
+    this.#range = new Range(this.#logs, after, head);
+    return this.#range;
+  }
+
+  /** Lets go of the kept range and its bytes. */
+  forgetRange(): void {
+    this.#range = undefined;
+  }
+
+  /** Newest number that any of the channels has evicted. */
+  get evictedThrough(): number {
+    let newest = 0;
+    for (const log of this.#logs) if (log.evictedThrough > newest) newest = log.evictedThrough;
+    return newest;
+  }
+}

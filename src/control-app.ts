@@ -1,0 +1,144 @@
+/** What backends reach: emit, tokens, health. Answers are JSON, but for the bare token. */
+import { TidingsError } from './errors.ts';
+import { type Fields, parseFields } from './fields.ts';
+import type { RequestOrigin } from './guards.ts';
+import {
+  type Answer,
+  type Exchange,
+  exchangeHandler,
+  JSON_HEADERS,
+  json,
+  notAllowed,
+} from './http.ts';
+import type { Logger } from './logger.ts';
+import type { Publisher } from './publisher.ts';
+import { parseEmit, parseTokenRequest } from './requests.ts';
+import type { HttpApp, HttpRequest } from './uws.ts';
+
+export interface ControlOptions {
+  readonly publisher: Publisher;
+  /** Undefined when only a public key is known. */
+  readonly sign:
+    | ((userId: string, channels: readonly string[], seconds: number) => string)
+    | undefined;
+  /** Throws for requests that may not be made. */
+  readonly guard: (request: RequestOrigin) => void;
+  readonly maxBodyBytes: number;
+  /** The page of `/`, undefined when there is none. */
+  readonly page: (() => string) | undefined;
+  readonly logger: Logger;
+}
+
+interface Route {
+  readonly method: 'get' | 'post';
+  readonly run: (exchange: Exchange, req: HttpRequest) => void;
+}
+
+// The page is ours, whole, and runs nothing that is not in it.
+const PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src *; base-uri 'none'; frame-ancestors 'none'";
+
+export class ControlApp {
+  readonly #options: ControlOptions;
+  readonly #routes: ReadonlyMap<string, Route>;
+  isDraining = false;
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    this.#routes = this.#table();
+  }
+
+  route(app: HttpApp): void {
+    const { logger } = this.#options;
+    app.any(
+      '/*',
+      exchangeHandler(logger, (exchange, req) => this.#handle(exchange, req)),
+    );
+  }
+
+  #table(): Map<string, Route> {
+    const post = (answerTo: (fields: Fields) => Answer | Promise<Answer>): Route => ({
+      method: 'post',
+      run: (exchange, req) => this.#withFields(exchange, req, answerTo),
+    });
+    const get = (what: () => Answer): Route => ({
+      method: 'get',
+      run: (exchange) => exchange.answer(what()),
+    });
+    const routes: [string, Route][] = [
+      ['/emit', post((fields) => this.#emit(fields))],
+      ['/token', post((fields) => this.#token(fields))],
+      ['/healthz', get(() => json(200, { status: 'ok' }))],
+      ['/readyz', get(() => this.#ready())],
+    ];
+    const { page } = this.#options;
+    if (page !== undefined) routes.push(['', get(() => pageAnswer(page()))]);
+    return new Map(routes);
+  }
+
+  #handle(exchange: Exchange, req: HttpRequest): void {
+    this.#options.guard({
+      host: req.getHeader('host'),
+      origin: req.getHeader('origin'),
+      secFetchSite: req.getHeader('sec-fetch-site'),
+      authorization: req.getHeader('authorization'),
+    });
+    const path = req.getUrl();
+    const route = this.#routes.get(path.endsWith('/') ? path.slice(0, -1) : path);
+    if (route === undefined)
+      throw new TidingsError('NOT_FOUND', 'no such path on the control port');
+    const method = req.getMethod() === 'head' ? 'get' : req.getMethod();
+    if (method !== route.method) return exchange.answer(notAllowed(allowOf(route)));
+    route.run(exchange, req);
+  }
+
+  #withFields(
+    exchange: Exchange,
+    req: HttpRequest,
+    answerTo: (fields: Fields) => Answer | Promise<Answer>,
+  ): void {
+    const type = req.getHeader('content-type');
+    const declaredBytes = Number(req.getHeader('content-length')) || 0;
+    const { maxBodyBytes, logger } = this.#options;
+    exchange.readBody(declaredBytes, maxBodyBytes, (body) => {
+      exchange.answerWith(logger, () => answerTo(parseFields(type, body)));
+    });
+  }
+
+  async #emit(fields: Fields): Promise<Answer> {
+    if (this.isDraining)
+      throw new TidingsError('DRAINING', 'this server is leaving: emit again after its restart');
+    return json(200, await this.#options.publisher.publish(parseEmit(fields)));
+  }
+
+  #token(fields: Fields): Answer {
+    const { sign } = this.#options;
+    if (sign === undefined)
+      throw new TidingsError(
+        'SIGNING_DISABLED',
+        'this server only verifies tokens (-public-key): sign them where the private key is',
+      );
+    const { userId, channels, seconds } = parseTokenRequest(fields);
+    return {
+      status: 200,
+      headers: [['Content-Type', 'text/plain'], ...JSON_HEADERS.slice(1)],
+      body: sign(userId, channels, seconds),
+    };
+  }
+
+  #ready(): Answer {
+    return this.isDraining ? json(503, { status: 'draining' }) : json(200, { status: 'ready' });
+  }
+}
+
+const allowOf = (route: Route): string => (route.method === 'get' ? 'GET, HEAD' : 'POST');
+
+const pageAnswer = (html: string): Answer => ({
+  status: 200,
+  headers: [
+    ['Content-Type', 'text/html; charset=utf-8'],
+    ['Content-Security-Policy', PAGE_POLICY],
+    ...JSON_HEADERS.slice(1),
+  ],
+  body: html,
+});

@@ -1,0 +1,54 @@
+/**
+ * Every failure that a caller can act on, with the HTTP status it is answered with. Callers match on
+ * the code; the sentence is for people and may change.
+ */
+export const ERROR_STATUS = {
+  /** A required field is absent. */
+  FIELD_MISSING: 400,
+  /** A field is present but its value is not allowed; the message names the field. */
+  FIELD_INVALID: 400,
+  /** The body is not what its Content-Type says. */
+  BODY_MALFORMED: 400,
+  /** The stream's token is missing, malformed, wrongly signed or expired. */
+  TOKEN_INVALID: 401,
+  /** `-ctl-token` is set and the request does not carry it. */
+  CONTROL_TOKEN_INVALID: 401,
+  /** A browser page of another origin made this request to the control port. */
+  FOREIGN_ORIGIN: 403,
+  /** The Host header names neither an address, nor localhost, nor a host of `-ctl-hosts`. */
+  FOREIGN_HOST: 403,
+  /** `/token/` is off because the server holds only a public key. */
+  SIGNING_DISABLED: 403,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  /** The body is larger than `-max-body`. */
+  BODY_TOO_LARGE: 413,
+  MEDIA_TYPE_UNSUPPORTED: 415,
+  /** A bug in tidings; the log has it. */
+  INTERNAL: 500,
+  /** The server is leaving: emit to another one, or again after the restart. */
+  DRAINING: 503,
+  /** A limit on open streams is reached; come back after `Retry-After`. */
+  STREAM_LIMIT: 503,
+  /** Never sent over HTTP: the command line or environment is wrong (exit code 2). */
+  CONFIG_INVALID: 500,
+  /** Never sent over HTTP: uWebSockets.js has no binary for this Node or C library (exit code 2). */
+  ADDON_UNAVAILABLE: 500,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+/** An expected failure: a code from the table, and a sentence that says what to do. */
+export class TidingsError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'TidingsError';
+    this.code = code;
+  }
+
+  get status(): number {
+    return ERROR_STATUS[this.code];
+  }
+}

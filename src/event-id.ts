@@ -1,0 +1,16 @@
+/**
+ * Event ids: `<epoch>-<n>`. `n` counts over all channels, so one id places a stream on every channel
+ * it has; the epoch changes whenever counting starts anew, so an old id is never mistaken for a new
+ * one. Only `[a-z0-9-]`: bytes that a browser may send back in `Last-Event-ID` without a preflight
+ * (Fetch, CORS-unsafe request-header bytes).
+ */
+
+/** A new epoch: the time in base36, then randomness against two starts in one millisecond. */
+export function newEpoch(now: () => number = Date.now, random: () => number = Math.random): string {
+  const noise = Math.floor(random() * 36 ** 3);
+  return now().toString(36) + noise.toString(36).padStart(3, '0');
+}
+
+export function formatEventId(epoch: string, n: number): string {
+  return `${epoch}-${n}`;
+}

@@ -1,0 +1,154 @@
+/**
+ * Writes what has been appended, once per turn of the event loop, and never inside a request handler:
+ * there the addon ignores `cork` on other sockets and one delivery becomes four `send` calls.
+ *
+ *   append n=7 for all of A ──▶ queue: [A, behind 6] [Ann, behind 7] [B, behind 8] ──▶ setImmediate: flush
+ *
+ * An emit to one user queues that user's streams; a broadcast queues its channel, whose streams are
+ * not touched until their turn. Whatever arrives before that turn only lengthens the range they read.
+ */
+import { type Channel, type ChannelSet, ChannelWalk } from './channel.ts';
+import { type Stream, StreamState } from './stream.ts';
+
+/** How long a flush may hold the event loop before accepts and emits get their turn, in milliseconds. */
+export const SLICE_MS = 5;
+
+// The clock is read once per so many streams.
+const STREAMS_PER_CLOCK_CHECK = 16;
+
+// Turns already taken are dropped from the front of the queue in lots of this size.
+const COMPACT_AT = 1_024;
+
+/** What the flusher leaves to its owner. */
+export interface FlusherOwner {
+  /** Entries after `position` that may have been meant for this stream are gone. */
+  missed(stream: Stream, position: number): void;
+  /** Everything due has been written. */
+  idle(): void;
+}
+
+interface Walk {
+  next(): Stream | undefined;
+}
+
+const NOBODY_ELSE: Walk = { next: () => undefined };
+
+interface Due {
+  readonly target: Channel<Stream> | Stream;
+  /** The target's streams have had everything through this number, and perhaps more. */
+  readonly behind: number;
+}
+
+export class Flusher {
+  /** Number of the newest entry appended. */
+  head = 0;
+  readonly #now: () => number;
+  readonly #owner: FlusherOwner;
+  #queue: Due[] = [];
+  #at = 0;
+  #walk: Walk | undefined;
+  #isScheduled = false;
+  #setsWithRange: ChannelSet<Stream>[] = [];
+
+  constructor(owner: FlusherOwner, now: () => number = () => performance.now()) {
+    this.#owner = owner;
+    this.#now = now;
+  }
+
+  /** All Live streams have had everything meant for them through this number. */
+  get flushedThrough(): number {
+    return this.#queue[this.#at]?.behind ?? this.head;
+  }
+
+  /** Entry `n` is in the log; the target's streams are to get it. */
+  mark(target: Channel<Stream> | Stream, n: number): void {
+    if (target.isQueued) return;
+    target.isQueued = true;
+    this.#queue.push({ target, behind: n - 1 });
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#run);
+  }
+
+  /** Writes to one stream what lies behind its position. */
+  flushFrom(stream: Stream, position: number): void {
+    const { channels } = stream;
+    if (position < channels.evictedThrough) return this.#flushWithGap(stream, position);
+    this.#flushRange(stream, position);
+  }
+
+  #flushWithGap(stream: Stream, position: number): void {
+    this.#owner.missed(stream, position);
+    stream.position = stream.channels.evictedThrough;
+    if (stream.state === StreamState.Live) this.#flushRange(stream, stream.position);
+  }
+
+  #flushRange(stream: Stream, position: number): void {
+    const { channels } = stream;
+    if (!channels.hasRange) this.#setsWithRange.push(channels);
+    const range = channels.rangeAfter(position, this.head);
+    stream.flush(range.piecesFor(stream.user), this.head);
+    if (!this.#isScheduled) this.#forgetRanges();
+  }
+
+  /** Writes to a Live stream what it has not had, ahead of its turn. */
+  catchUp(stream: Stream): void {
+    if (stream.state !== StreamState.Live) return;
+    const { position } = stream;
+    const { flushedThrough } = this;
+    this.flushFrom(stream, Math.max(position, flushedThrough));
+  }
+
+  readonly #run = (): void => {
+    const end = this.#now() + SLICE_MS;
+    for (let visited = 1; ; visited += 1) {
+      const stream = this.#next();
+      if (stream === undefined) return this.#idle();
+      if (stream.state === StreamState.Live) this.catchUp(stream);
+      if (visited % STREAMS_PER_CLOCK_CHECK === 0 && this.#now() > end) break;
+    }
+    this.#forgetRanges();
+    setImmediate(this.#run);
+  };
+
+  #next(): Stream | undefined {
+    for (;;) {
+      const stream = this.#walk?.next();
+      if (stream !== undefined) return stream;
+      if (this.#walk !== undefined) this.#finishTarget();
+      const due = this.#queue[this.#at];
+      if (due === undefined) return undefined;
+      // From here on a new entry must queue its target again: part of it may have been passed.
+      due.target.isQueued = false;
+      if ('users' in due.target) this.#walk = new ChannelWalk(due.target);
+      else return this.#only(due.target);
+    }
+  }
+
+  // The stream's place in the queue is given up only after its flush, by the walk that ends then.
+  #only(stream: Stream): Stream {
+    this.#walk = NOBODY_ELSE;
+    return stream;
+  }
+
+  #finishTarget(): void {
+    this.#walk = undefined;
+    this.#at += 1;
+    if (this.#at < COMPACT_AT) return;
+    this.#queue.splice(0, this.#at);
+    this.#at = 0;
+  }
+
+  #idle(): void {
+    this.#queue = [];
+    this.#at = 0;
+    this.#isScheduled = false;
+    this.#forgetRanges();
+    this.#owner.idle();
+  }
+
+  #forgetRanges(): void {
+    for (const set of this.#setsWithRange) set.forgetRange();
+    this.#setsWithRange = [];
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Events to bytes. A frame is encoded once per emit and shared by every stream that gets it.
+ * The rules of the format are those of WHATWG HTML, 9.2.6 "Interpreting an event stream".
+ */
+
+/** Heartbeat, and the nudge behind every flush: a comment line, without the blank line that some clients take for an event. */
+export const COMMENT = Buffer.from(':\n');
+
+/** Names that only the server may use begin with this. */
+export const SYSTEM_EVENT_PREFIX = 'tidings.';
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/**
+ * A payload as its emitter wrote it, except that line ends at its end are folded into ours. The id
+ * comes last, so a client that commits ids as it parses never commits one of a frame it has not got.
+ */
+export function encodeRaw(payload: string, id: string): Buffer {
+  let end = payload.length;
+  while (end > 0 && isLineEnd(payload.charCodeAt(end - 1))) end -= 1;
+  const text = payload.slice(0, end);
+  return ownBytes(text === '' ? `id: ${id}\n\n` : `${text}\nid: ${id}\n\n`);
+}
+
+/** Any text as the data of one event; `event` must hold neither CR nor LF. */
+export function encodeEvent(data: string, event: string | undefined, id: string): Buffer {
+  return ownBytes(`${eventLine(event)}${dataLines(data)}id: ${id}\n\n`);
+}
+
+/** An event of the server's own. Without an id, so that a client's last id stays what it was. */
+export function encodeSystemEvent(name: string, data: unknown): Buffer {
+  return ownBytes(`event: ${SYSTEM_EVENT_PREFIX}${name}\n${dataLines(JSON.stringify(data))}\n`);
+}
+
+/** How long a browser waits before it reconnects, in milliseconds. */
+export function encodeRetry(retryMs: number): string {
+  return `retry: ${Math.round(retryMs)}\n`;
+}
+
+const eventLine = (event: string | undefined): string =>
+  event === undefined || event === '' ? '' : `event: ${event}\n`;
+
+const dataLines = (data: string): string => `data: ${data.replace(/\r\n|\r|\n/g, '\ndata: ')}\n`;
+
+const isLineEnd = (code: number): boolean => code === LF || code === CR;
+
+// Not Buffer.from: that cuts small strings out of a shared 8 KiB slab, and one retained frame
+// would keep the whole slab alive.
+function ownBytes(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}

@@ -1,0 +1,241 @@
+/**
+ * The index channel → user → streams, and the one door through which entries and streams come in.
+ * The hub does not know who numbered an entry, nor where it came from.
+ */
+import { Channel, ChannelSet, ChannelWalk } from './channel.ts';
+import { Flusher } from './flusher.ts';
+import type { Recipients } from './log.ts';
+import { Retention, type RetentionLimits } from './retention.ts';
+import { type CloseReason, type Sink, Stream } from './stream.ts';
+
+export interface HubOptions {
+  readonly retention: RetentionLimits;
+  /** The text of an entry's number, as clients see it. */
+  readonly formatId: (n: number) => string;
+  /** Told once of every stream that is over. */
+  readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
+  /** Seconds of a monotonic clock. */
+  readonly now?: () => number;
+}
+
+/** An entry on its way into the logs: it has its number already. */
+export interface NewEntry {
+  readonly n: number;
+  readonly channels: readonly string[];
+  readonly to: Recipients;
+  readonly bytes: Buffer;
+}
+
+export interface OpenOptions {
+  readonly user: string;
+  /** Without duplicates. */
+  readonly channels: readonly string[];
+  readonly address: string;
+  readonly expiresAt: number;
+}
+
+export class Hub {
+  readonly streams = new Set<Stream>();
+  readonly blockedStreams = new Set<Stream>();
+  readonly channels = new Map<string, Channel<Stream>>();
+  readonly now: () => number;
+  readonly #sets = new Map<string, ChannelSet<Stream>>();
+  readonly #formatId: (n: number) => string;
+  readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
+  readonly #flusher: Flusher;
+  readonly #retention: Retention<Stream>;
+  readonly #keepsOnlyNeeded: boolean;
+  #untrimmed = new Set<Channel<Stream>>();
+  #lastStreamId = 0;
+
+  constructor(options: HubOptions) {
+    this.now = options.now ?? monotonicSeconds;
+    this.#formatId = options.formatId;
+    this.#onClosed = options.onClosed ?? (() => {});
+    this.#keepsOnlyNeeded = options.retention.capacity === 0;
+    this.#retention = new Retention(options.retention, (channel) => this.#forget(channel));
+    this.#flusher = new Flusher({
+      missed: (stream, position) => this.#announceGap(stream, position),
+      idle: () => this.#trim(),
+    });
+  }
+
+  /** Adds a stream whose response head is out already; it gets what is appended from now on. */
+  open(sink: Sink, options: OpenOptions): Stream {
+    const channels = this.#setOf(options.channels);
+    this.#lastStreamId += 1;
+    const stream = new Stream(sink, {
+      id: this.#lastStreamId,
+      user: options.user,
+      channels,
+      address: options.address,
+      position: this.#flusher.head,
+      expiresAt: options.expiresAt,
+      owner: this,
+    });
+    channels.streamCount += 1;
+    for (const channel of channels.channels) channel.add(stream);
+    this.streams.add(stream);
+    return stream;
+  }
+
+  /** Takes an entry into its channels' logs and returns how many open streams it is meant for. */
+  append(entry: NewEntry): number {
+    const { n, to, bytes } = entry;
+    const flushedThrough = this.#keepFrom();
+    this.#flusher.head = n;
+    const kept = { n, to, bytes, time: this.now() };
+    const matches = new Matches();
+    for (const name of entry.channels) {
+      const channel = this.#channel(name);
+      this.#retention.append(channel, kept, flushedThrough);
+      this.#untrimmed.add(channel);
+      this.#mark(channel, kept, matches);
+    }
+    return matches.count(entry.channels.length > 1);
+  }
+
+  /** Writes what a stream has not had yet, then ends it on a whole frame. */
+  end(stream: Stream, reason: CloseReason): void {
+    this.#flusher.catchUp(stream);
+    stream.end(reason);
+  }
+
+  /** Drops what is past its time to live. */
+  expire(channel: Channel<Stream>): void {
+    this.#retention.expire(channel, this.now());
+  }
+
+  get retainedBytes(): number {
+    return this.#retention.bytes;
+  }
+
+  /** StreamOwner: a stream has room again. */
+  resumed(stream: Stream): void {
+    this.blockedStreams.delete(stream);
+    this.#flusher.flushFrom(stream, stream.position);
+  }
+
+  /** StreamOwner: a stream cannot take more for now. */
+  blocked(stream: Stream): void {
+    stream.blockedAt = this.now();
+    this.blockedStreams.add(stream);
+  }
+
+  /** StreamOwner: a stream is over. */
+  closed(stream: Stream, reason: CloseReason): void {
+    const { channels } = stream;
+    this.streams.delete(stream);
+    this.blockedStreams.delete(stream);
+    for (const channel of channels.channels) channel.remove(stream);
+    channels.streamCount -= 1;
+    if (channels.streamCount === 0) this.#sets.delete(channels.key);
+    for (const channel of channels.channels) if (channel.isUnused) this.#forget(channel);
+    this.#onClosed(stream, reason);
+  }
+
+  #mark(
+    channel: Channel<Stream>,
+    { n, to }: { n: number; to: Recipients },
+    matches: Matches,
+  ): void {
+    if (to === undefined) {
+      matches.addChannel(channel);
+      if (channel.streamCount > 0) this.#flusher.mark(channel, n);
+      return;
+    }
+    for (const user of typeof to === 'string' ? [to] : to) {
+      for (const stream of channel.of(user)) {
+        matches.addStream(stream);
+        this.#flusher.mark(stream, n);
+      }
+    }
+  }
+
+  // Entries may be evicted for number only up to here. Without any history the logs still hold what
+  // Blocked streams have to get.
+  #keepFrom(): number {
+    let through = this.#flusher.flushedThrough;
+    if (!this.#keepsOnlyNeeded) return through;
+    for (const { position } of this.blockedStreams) through = Math.min(through, position);
+    return through;
+  }
+
+  #trim(): void {
+    const through = this.#keepFrom();
+    const channels = this.#untrimmed;
+    this.#untrimmed = new Set();
+    for (const channel of channels) {
+      this.#retention.trim(channel, through);
+      if (channel.isUnused) this.#forget(channel);
+    }
+  }
+
+  #announceGap(stream: Stream, position: number): void {
+    const { channels } = stream;
+    const range = channels.rangeAfter(channels.evictedThrough, this.#flusher.head);
+    stream.systemEvent('gap', {
+      after: this.#formatId(position),
+      resumed: this.#formatId(range.firstFor(stream.user)),
+      reason: 'lagged',
+    });
+  }
+
+  #channel(name: string): Channel<Stream> {
+    let channel = this.channels.get(name);
+    if (channel !== undefined) return channel;
+    channel = new Channel<Stream>(name);
+    this.channels.set(name, channel);
+    this.#retention.added(channel);
+    return channel;
+  }
+
+  #forget(channel: Channel<Stream>): void {
+    if (this.channels.get(channel.name) !== channel) return;
+    this.channels.delete(channel.name);
+    this.#retention.removed(channel);
+  }
+
+  #setOf(names: readonly string[]): ChannelSet<Stream> {
+    const sorted = [...names].sort();
+    const key = sorted.join('\n'); // names hold no control characters
+    let set = this.#sets.get(key);
+    if (set === undefined) {
+      set = new ChannelSet(
+        key,
+        sorted.map((name) => this.#channel(name)),
+      );
+      this.#sets.set(key, set);
+    }
+    return set;
+  }
+}
+
+/** Counts the streams an entry is meant for; each once, also when it is on several of the channels. */
+class Matches {
+  readonly #channels: Channel<Stream>[] = [];
+  readonly #streams: Stream[] = [];
+
+  addChannel(channel: Channel<Stream>): void {
+    this.#channels.push(channel);
+  }
+
+  addStream(stream: Stream): void {
+    this.#streams.push(stream);
+  }
+
+  count(canOverlap: boolean): number {
+    if (!canOverlap) return this.#streams.length + (this.#channels[0]?.streamCount ?? 0);
+    const all = new Set(this.#streams);
+    for (const channel of this.#channels) {
+      for (const walk = new ChannelWalk(channel); ; ) {
+        const stream = walk.next();
+        if (stream === undefined) break;
+        all.add(stream);
+      }
+    }
+    return all.size;
+  }
+}
+
+const monotonicSeconds = (): number => performance.now() / 1000;

@@ -1,0 +1,148 @@
+/**
+ * Every option of the command line. Parsing, checks, `-help`, the environment variables and the
+ * README's table all come from here.
+ */
+
+interface Common {
+  /** One sentence, with the unit and what happens at the limit. */
+  readonly about: string;
+}
+
+export type OptionSpec = Common &
+  (
+    | { readonly kind: 'text'; readonly fallback: string }
+    | { readonly kind: 'switch'; readonly fallback: false }
+    | { readonly kind: 'list'; readonly fallback: '' }
+    | {
+        readonly kind: 'integer';
+        readonly fallback: number;
+        readonly min: number;
+        readonly max: number;
+      }
+    | { readonly kind: 'choice'; readonly fallback: string; readonly choices: readonly string[] }
+  );
+
+const text = (fallback: string, about: string) => ({ kind: 'text', fallback, about }) as const;
+const list = (about: string) => ({ kind: 'list', fallback: '', about }) as const;
+const flag = (about: string) => ({ kind: 'switch', fallback: false, about }) as const;
+const integer = (fallback: number, [min, max]: readonly [number, number], about: string) =>
+  ({ kind: 'integer', fallback, min, max, about }) as const;
+
+const DAY = 86_400;
+
+export const OPTIONS = {
+  bind: text('127.0.0.1:8000', 'address of the public listener: host:port, or unix:/path'),
+  bindctl: text(
+    '127.0.0.1:8001',
+    'address of the control listener: host:port, or unix:/path; one that is not loopback needs -ctl-token',
+  ),
+  secret: text(
+    '',
+    'secret that signs and verifies tokens (HS256); fewer than 32 bytes start with a warning',
+  ),
+  'secret-file': text('', 'file that holds the secret; a line end at its end does not count'),
+  'previous-secret': text('', 'secret that still verifies tokens but signs none, for rotation'),
+  'public-key': text(
+    '',
+    'PEM file with a public key (RSA: RS256, P-256: ES256, Ed25519: EdDSA) that verifies tokens; /token/ is off then',
+  ),
+  dev: flag(
+    'development: without a secret make one for this run, and serve a page to try streams at the control address',
+  ),
+  'ctl-token': text('', 'token that every control request must carry as Authorization: Bearer'),
+  'ctl-hosts': list(
+    'host names, separated by commas, allowed in the Host header of control requests besides addresses and localhost',
+  ),
+  cors: list(
+    'origins, separated by commas, whose pages may open streams across sites; * allows all, without cookies',
+  ),
+  'query-token': flag(
+    'also take the token from the query (?token=), which ends up in logs of proxies',
+  ),
+  heartbeat: integer(15, [1, 300], 'seconds between heartbeats on a silent stream'),
+  stall: integer(30, [1, 3_600], 'seconds a stream may take nothing before it is closed'),
+  'max-streams': integer(
+    100_000,
+    [1, 10_000_000],
+    'open streams at most; lowered to what the limit on open files allows. Further ones are told to come back later',
+  ),
+  'max-streams-per-user': integer(
+    0,
+    [0, 10_000_000],
+    'open streams of one user at most, 0: no limit; further ones are told to come back later',
+  ),
+  'max-streams-per-address': integer(
+    0,
+    [0, 10_000_000],
+    'open streams from one address at most, 0: no limit; further ones are told to come back later',
+  ),
+  'max-body': integer(
+    1_048_576,
+    [1_024, 67_108_864],
+    'bytes in the body of a control request at most; larger ones are refused (413) before they are read whole',
+  ),
+  'trust-proxy': list(
+    'addresses or networks (10.0.0.0/8), separated by commas, whose X-Forwarded-For is believed; unix: for peers on a unix socket',
+  ),
+  cert: text(
+    '',
+    'PEM file with the certificate chain of the public listener; turns TLS on, with -key',
+  ),
+  key: text('', 'PEM file with the private key of -cert'),
+  history: integer(
+    1_000,
+    [0, 1_000_000],
+    'entries kept per channel, the oldest go first; 0 keeps only what blocked streams still need',
+  ),
+  'history-ttl': integer(300, [1, 30 * DAY], 'seconds an entry is kept at most'),
+  memory: integer(
+    256,
+    [1, 1_048_576],
+    'megabytes for all retained entries; over it the oldest of the largest channels go first',
+  ),
+  'log-level': {
+    kind: 'choice',
+    fallback: 'info',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    about: 'least severe log lines to write, as JSON on standard error',
+  },
+  help: flag('print this list'),
+  version: flag('print the version'),
+} as const satisfies Record<string, OptionSpec>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+/** The environment variable that stands in for a flag. */
+export const envName = (name: string): string =>
+  `TIDINGS_${name.toUpperCase().replaceAll('-', '_')}`;
+
+const rangeOf = (spec: OptionSpec): string => {
+  if (spec.kind === 'integer') return `${spec.min} to ${spec.max}`;
+  return spec.kind === 'choice' ? spec.choices.join(', ') : '';
+};
+
+/** The text of `-help`. */
+export function helpText(): string {
+  const rows = Object.entries(OPTIONS).map(([name, spec]: [string, OptionSpec]) => {
+    const value = spec.kind === 'switch' ? '' : ` <${spec.kind}>`;
+    const facts = [rangeOf(spec), defaultOf(spec)].filter((fact) => fact !== '').join('; ');
+    return `  -${name}${value}\n      ${spec.about}${facts === '' ? '' : ` (${facts})`}`;
+  });
+  return `Usage: tidings [options]\n\nEvery option can be set as TIDINGS_<NAME> in the environment; flags win.\n\n${rows.join('\n')}\n`;
+}
+
+const defaultOf = (spec: OptionSpec): string =>
+  spec.fallback === '' || spec.fallback === false ? '' : `default ${spec.fallback}`;
+
+/** The README's table. */
+export function optionsMarkdown(): string {
+  const rows = Object.entries(OPTIONS).map(([name, spec]: [string, OptionSpec]) => {
+    const fallback = spec.fallback === '' || spec.fallback === false ? '' : `\`${spec.fallback}\``;
+    return `| \`-${name}\` | \`${envName(name)}\` | ${fallback} | ${rangeOf(spec)} | ${spec.about} |`;
+  });
+  return [
+    '| Flag | Environment | Default | Allowed | Meaning |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}

@@ -1,0 +1,189 @@
+/** What browsers reach: `GET /events/` opens a stream, everything else is a short answer. */
+import { normaliseAddress, type PeerResolver } from './address.ts';
+import { Admission, type AdmissionLimits } from './admission.ts';
+import { type Grant, invalidToken } from './auth.ts';
+import type { Cors } from './cors.ts';
+import { TidingsError } from './errors.ts';
+import { encodeRetry } from './frame.ts';
+import { type Answer, answer, errorAnswer, type Headers, notAllowed } from './http.ts';
+import type { Hub } from './hub.ts';
+import type { Logger } from './logger.ts';
+import type { CloseReason, Stream } from './stream.ts';
+import { tokenOf } from './token-source.ts';
+import type { HttpApp, HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
+
+/** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
+const RETRY_MS = [1_000, 4_000] as const;
+
+/** When a browser comes back that was refused for now, in milliseconds. */
+const REFUSED_RETRY_MS = [5_000, 15_000] as const;
+
+const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
+
+const STREAM_HEADERS: Headers = [
+  ['Content-Type', 'text/event-stream'],
+  ['Cache-Control', 'no-cache, no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+  ['X-Content-Type-Options', 'nosniff'],
+];
+
+export interface PublicOptions {
+  readonly hub: Hub;
+  readonly verify: (token: string) => Grant;
+  readonly limits: AdmissionLimits;
+  readonly cors: Cors;
+  readonly peers: PeerResolver;
+  readonly allowsQueryToken: boolean;
+  readonly logger: Logger;
+  readonly random?: () => number;
+  /** Unix seconds. */
+  readonly now?: () => number;
+}
+
+export class PublicApp {
+  readonly #options: PublicOptions;
+  readonly #admission: Admission;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  isDraining = false;
+
+  constructor(options: PublicOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options.limits);
+    this.#random = options.random ?? Math.random;
+    this.#now = options.now ?? (() => Date.now() / 1000);
+  }
+
+  route(app: HttpApp): void {
+    app.any('/*', this.#handle);
+  }
+
+  /** To be told of every stream that is over. */
+  closed(stream: Stream, reason: CloseReason): void {
+    this.#admission.leave(stream.user, stream.address);
+    const level = reason === 'stalled' ? 'info' : 'debug';
+    this.#options.logger[level]({ stream: stream.id, user: stream.user, reason }, 'stream closed');
+  }
+
+  readonly #handle: HttpHandler = (res, req) => {
+    let stream: Stream | undefined;
+    let isAborted = false;
+    res.onAborted(() => {
+      isAborted = true;
+      stream?.aborted();
+    });
+    try {
+      stream = this.#respond(res, req);
+    } catch (error) {
+      if (!(error instanceof TidingsError))
+        this.#options.logger.error({ err: error }, 'request failed');
+      if (!isAborted) this.#answer(res, req, errorAnswer(error));
+    }
+  };
+
+  // The stream when the response became one.
+  #respond(res: HttpResponse, req: HttpRequest): Stream | undefined {
+    const path = req.getUrl();
+    if (path !== '/events/' && path !== '/events')
+      throw new TidingsError('NOT_FOUND', 'streams are at /events/');
+    switch (req.getMethod()) {
+      case 'get':
+        return this.#open(res, req);
+      case 'head':
+        this.#authorise(req);
+        this.#answer(res, req, { status: 200, headers: STREAM_HEADERS });
+        return undefined;
+      case 'options':
+        this.#preflight(res, req);
+        return undefined;
+      default:
+        this.#answer(res, req, notAllowed(ALLOWED_METHODS));
+        return undefined;
+    }
+  }
+
+  #authorise(req: HttpRequest): Grant {
+    const token = tokenOf(req, this.#options.allowsQueryToken);
+    if (token === undefined) throw invalidToken();
+    return this.#options.verify(token);
+  }
+
+  #open(res: HttpResponse, req: HttpRequest): Stream | undefined {
+    const grant = this.#authorise(req);
+    const address = this.#admission.countsAddresses ? this.#addressOf(res, req) : '';
+    const refusal = this.isDraining ? 'draining' : this.#admission.enter(grant.userId, address);
+    if (refusal !== undefined) {
+      this.#refuse(res, req, refusal);
+      return undefined;
+    }
+    const corsHeaders = this.#options.cors.headers(req.getHeader('origin'));
+    res.cork(() => {
+      this.#writeHead(res, corsHeaders);
+      // First bytes at once: they carry the head through proxies that wait for a body.
+      res.write(`${encodeRetry(this.#between(RETRY_MS))}:\n`);
+    });
+    const stream = this.#options.hub.open(res, {
+      user: grant.userId,
+      channels: grant.channels,
+      address,
+      expiresAt: this.#expiresAt(grant.exp),
+    });
+    res.onWritable(() => {
+      stream.writable();
+      return true;
+    });
+    return stream;
+  }
+
+  // From wall clock to monotonic clock, so that open streams do not mind when the former is set.
+  #expiresAt(exp: number): number {
+    return this.#options.hub.now() + (exp - this.#now());
+  }
+
+  // EventSource gives up for good on any status but 200, so being full must not look like an error
+  // to it. Probes and scripts get the status they expect.
+  #refuse(res: HttpResponse, req: HttpRequest, refusal: string): void {
+    this.#options.logger.debug({ refusal }, 'stream refused');
+    const retryMs = this.#between(REFUSED_RETRY_MS);
+    if (req.getHeader('accept').includes('text/event-stream')) {
+      const headers = [...STREAM_HEADERS];
+      return this.#answer(res, req, { status: 200, headers, body: encodeRetry(retryMs) });
+    }
+    const error = new TidingsError(
+      'STREAM_LIMIT',
+      `no more streams for now (${refusal}): come back later`,
+    );
+    const full = errorAnswer(error);
+    const retryAfter = String(Math.ceil(retryMs / 1000));
+    this.#answer(res, req, {
+      ...full,
+      headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
+    });
+  }
+
+  #preflight(res: HttpResponse, req: HttpRequest): void {
+    const headers = this.#options.cors.preflightHeaders(req.getHeader('origin'));
+    this.#answer(res, req, { status: 204, headers: [['Allow', ALLOWED_METHODS], ...headers] });
+  }
+
+  #answer(res: HttpResponse, req: HttpRequest, what: Answer): void {
+    const corsHeaders = this.#options.cors.headers(req.getHeader('origin'));
+    const headers = [...(what.headers ?? []), ...corsHeaders];
+    answer(res, { ...what, headers }, req.getMethod() === 'head');
+  }
+
+  #writeHead(res: HttpResponse, corsHeaders: Headers): void {
+    res.writeStatus('200 OK');
+    for (const [name, value] of STREAM_HEADERS) res.writeHeader(name, value);
+    for (const [name, value] of corsHeaders) res.writeHeader(name, value);
+  }
+
+  #addressOf(res: HttpResponse, req: HttpRequest): string {
+    const peer = normaliseAddress(Buffer.from(res.getRemoteAddressAsText()).toString('latin1'));
+    return this.#options.peers.resolve(peer, req.getHeader('x-forwarded-for'));
+  }
+
+  #between([low, high]: readonly [number, number]): number {
+    return low + this.#random() * (high - low);
+  }
+}

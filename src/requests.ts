@@ -1,0 +1,95 @@
+/** What the bodies of `/emit/` and `/token/` must hold; everything else in them is ignored. */
+import { MAX_CHANNELS_PER_TOKEN } from './auth.ts';
+import { checkName, EVERYONE, MAX_NAME_BYTES } from './channel-name.ts';
+import { TidingsError } from './errors.ts';
+import { type Fields, textOf, valuesOf } from './fields.ts';
+import { SYSTEM_EVENT_PREFIX } from './frame.ts';
+import type { Recipients } from './log.ts';
+import type { EventContent, OutgoingEvent } from './publisher.ts';
+
+/** Channels one emit may name. */
+export const MAX_CHANNELS_PER_EMIT = 100;
+
+/** Users one emit may name; to reach more, emit to `*` or several times. */
+export const MAX_USERS_PER_EMIT = 10_000;
+
+/** Longest life of a token made by `/token/`: ten years, in seconds. */
+export const MAX_TOKEN_SECONDS = 315_360_000;
+
+export interface TokenRequest {
+  readonly userId: string;
+  readonly channels: readonly string[];
+  readonly seconds: number;
+}
+
+/** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
+export function parseEmit(fields: Fields): OutgoingEvent {
+  const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
+  const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
+  return { to, channels, content: contentOf(fields) };
+}
+
+/** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
+export function parseTokenRequest(fields: Fields): TokenRequest {
+  const userId = checkName('userId', textOf(fields, 'userId'));
+  if (userId === EVERYONE) invalid('userId * names recipients and cannot be an identity');
+  const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
+  return { userId, channels, seconds: secondsOf(fields) };
+}
+
+const names = (field: string, values: readonly unknown[]): readonly string[] => [
+  ...new Set(values.map((value) => checkName(field, value))),
+];
+
+function recipients(values: readonly unknown[]): Recipients {
+  const users = names('userId', values);
+  if (users.includes(EVERYONE)) return undefined;
+  return users.length === 1 ? users[0] : new Set(users);
+}
+
+function contentOf(fields: Fields): EventContent {
+  const payload = textOf(fields, 'payload');
+  const data = fields.isForm ? textOf(fields, 'data') : fields.values.get('data');
+  const event = textOf(fields, 'event');
+  if (payload === undefined && data === undefined)
+    throw new TidingsError('FIELD_MISSING', 'payload is missing (or give data)');
+  if (payload === undefined)
+    return { kind: 'structured', data: dataText(data), event: checkEvent(event) };
+  if (data !== undefined) invalid('payload and data exclude each other: give one of them');
+  if (event !== undefined) invalid('event goes with data: a payload holds its own event: line');
+  return { kind: 'raw', payload };
+}
+
+const dataText = (data: unknown): string =>
+  typeof data === 'string' ? data : JSON.stringify(data);
+
+function checkEvent(event: string | undefined): string | undefined {
+  if (event === undefined) return undefined;
+  if (/[\r\n\0]/.test(event)) invalid('event must not contain CR, LF or NUL');
+  if (Buffer.byteLength(event) > MAX_NAME_BYTES)
+    invalid(`event must be at most ${MAX_NAME_BYTES} bytes`);
+  if (event.startsWith(SYSTEM_EVENT_PREFIX))
+    invalid(`event names with ${SYSTEM_EVENT_PREFIX} are the server's own`);
+  return event;
+}
+
+// A form has only text; in JSON a number must be a number.
+function secondsOf(fields: Fields): number {
+  const value = fields.values.get('exp');
+  if (value === undefined)
+    throw new TidingsError('FIELD_MISSING', 'exp is missing: seconds from now');
+  const isDigits = fields.isForm && typeof value === 'string' && /^\d{1,10}$/.test(value);
+  const seconds = isDigits ? Number(value) : value;
+  if (
+    typeof seconds === 'number' &&
+    Number.isInteger(seconds) &&
+    seconds >= 1 &&
+    seconds <= MAX_TOKEN_SECONDS
+  )
+    return seconds;
+  return invalid(`exp must be a whole number of seconds from 1 to ${MAX_TOKEN_SECONDS}`);
+}
+
+function invalid(message: string): never {
+  throw new TidingsError('FIELD_INVALID', message);
+}

@@ -1,0 +1,216 @@
+/** Puts the parts together, starts them, and takes them down in the reverse order. */
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { publicKeyVerifier, secretVerifier, tokenSigner } from './auth.ts';
+import { Clockwork } from './clockwork.ts';
+import { type Config, readFile, type TokenKeys } from './config.ts';
+import { ControlApp } from './control-app.ts';
+import { Cors } from './cors.ts';
+import { TidingsError } from './errors.ts';
+import { formatEventId, newEpoch } from './event-id.ts';
+import { createGuard } from './guards.ts';
+import { Hub } from './hub.ts';
+import { Listener } from './listener.ts';
+import type { Logger } from './logger.ts';
+import { PublicApp } from './public-app.ts';
+import { LocalPublisher } from './publisher.ts';
+import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
+
+/** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
+const STOP_GRACE_MS = 5_000;
+
+/** File descriptors kept free for everything that is not a stream. */
+const RESERVED_FILES = 64;
+
+const BYTES_PER_MEGABYTE = 1_048_576;
+
+const TRY_PAGE = new URL('../../static/try.html', import.meta.url);
+
+export interface ServerOptions {
+  readonly config: Config & { readonly keys: TokenKeys };
+  readonly logger: Logger;
+}
+
+export class Server {
+  readonly hub: Hub;
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #cors: Cors;
+  readonly #clockwork: Clockwork;
+  readonly #public: PublicApp;
+  readonly #control: ControlApp;
+  readonly #publicHttp: HttpApp;
+  readonly #controlHttp: HttpApp;
+  #listeners: Listener[] = [];
+  #stopping: Promise<void> | undefined;
+
+  /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
+  constructor({ config, logger }: ServerOptions) {
+    const epoch = newEpoch();
+    this.#config = config;
+    this.#logger = logger;
+    this.#cors = new Cors(config.cors);
+    this.hub = new Hub({
+      retention: {
+        capacity: config.history,
+        ttlSeconds: config['history-ttl'],
+        budgetBytes: config.memory * BYTES_PER_MEGABYTE,
+      },
+      formatId: (n) => formatEventId(epoch, n),
+      onClosed: (stream, reason) => this.#public.closed(stream, reason),
+    });
+    this.#clockwork = new Clockwork({
+      hub: this.hub,
+      heartbeatSeconds: config.heartbeat,
+      stallSeconds: config.stall,
+    });
+    this.#public = this.#publicApp(config.keys);
+    this.#control = this.#controlApp(config.keys, epoch);
+    this.#publicHttp = createApp(tlsFiles(config));
+    this.#controlHttp = createApp();
+    this.#public.route(this.#publicHttp);
+    this.#control.route(this.#controlHttp);
+  }
+
+  /** Listens on both addresses. @throws TidingsError `CONFIG_INVALID` when one is not to be had */
+  async start(): Promise<void> {
+    const { publicAddress, controlAddress, cert } = this.#config;
+    const scheme = cert === '' ? 'http' : 'https';
+    try {
+      await this.#listen(this.#controlHttp, controlAddress, { flag: 'bindctl', scheme: 'http' });
+      await this.#listen(this.#publicHttp, publicAddress, { flag: 'bind', scheme });
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+    if (this.#config.dev) this.#allowTryPage();
+    this.#clockwork.start();
+    this.#logger.info({ public: this.publicUrl, control: this.controlUrl }, 'listening');
+  }
+
+  get controlUrl(): string {
+    return this.#listeners[0]?.url ?? '';
+  }
+
+  get publicUrl(): string {
+    return this.#listeners[1]?.url ?? '';
+  }
+
+  /** Takes no more connections or emits, ends every stream on a whole frame, then closes. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  async #drain(): Promise<void> {
+    this.#control.isDraining = true;
+    this.#public.isDraining = true;
+    for (const listener of this.#listeners) listener.close();
+    const hadSlow = this.hub.blockedStreams.size > 0;
+    const count = this.hub.streams.size;
+    for (const stream of this.hub.streams) this.hub.end(stream, 'drain');
+    this.#logger.info({ streams: count }, 'streams ended');
+    if (hadSlow) await after(STOP_GRACE_MS);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#clockwork.stop();
+    for (const listener of this.#listeners) listener.close();
+    this.#publicHttp.close();
+    this.#controlHttp.close();
+  }
+
+  async #listen(
+    app: HttpApp,
+    address: Config['publicAddress'],
+    names: { flag: string; scheme: string },
+  ): Promise<void> {
+    this.#listeners.push(await Listener.open(app, address, names));
+  }
+
+  #publicApp(keys: TokenKeys): PublicApp {
+    const config = this.#config;
+    return new PublicApp({
+      hub: this.hub,
+      verify: verifierOf(keys),
+      limits: {
+        streams: this.#maxStreams(),
+        streamsPerUser: config['max-streams-per-user'],
+        streamsPerAddress: config['max-streams-per-address'],
+      },
+      cors: this.#cors,
+      peers: config.peers,
+      allowsQueryToken: config['query-token'] || config.dev,
+      logger: this.#logger,
+    });
+  }
+
+  #controlApp(keys: TokenKeys, epoch: string): ControlApp {
+    const config = this.#config;
+    return new ControlApp({
+      publisher: new LocalPublisher(epoch, (entry) => this.hub.append(entry)),
+      sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
+      guard: createGuard({ hosts: config['ctl-hosts'], token: config['ctl-token'] }),
+      maxBodyBytes: config['max-body'],
+      page: config.dev ? () => this.#tryPage() : undefined,
+      logger: this.#logger,
+    });
+  }
+
+  #tryPage(): string {
+    const settings = JSON.stringify({ eventsUrl: `${this.publicUrl}/events/` });
+    return readFileSync(TRY_PAGE, 'utf8').replace('__TIDINGS_CONFIG__', () => settings);
+  }
+
+  // The page comes from the control port and opens its stream on the public one.
+  #allowTryPage(): void {
+    const port = this.#listeners[0]?.port;
+    this.#cors.allow(`http://127.0.0.1:${port}`);
+    this.#cors.allow(`http://localhost:${port}`);
+  }
+
+  #maxStreams(): number {
+    const wanted = this.#config['max-streams'];
+    const possible = openFileLimit() - RESERVED_FILES;
+    if (wanted <= possible) return wanted;
+    this.#logger.info(
+      { wanted, possible },
+      'max-streams is lowered to what the limit on open files allows',
+    );
+    return possible;
+  }
+}
+
+const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+function verifierOf(keys: TokenKeys) {
+  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem);
+  const { secret, previousSecret } = keys;
+  return secretVerifier(previousSecret === undefined ? [secret] : [secret, previousSecret]);
+}
+
+// The addon says only that construction failed, so the files are tried with Node's own TLS first.
+function tlsFiles({ cert, key }: Config): TlsFiles | undefined {
+  if (cert === '') return undefined;
+  const material = { cert: readFile('cert', cert), key: readFile('key', key) };
+  try {
+    createSecureContext(material);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TidingsError('CONFIG_INVALID', `-cert and -key are not a usable pair (${reason})`, {
+      cause,
+    });
+  }
+  return { cert_file_name: cert, key_file_name: key };
+}
+
+// Linux only; elsewhere the option stands as it is.
+function openFileLimit(): number {
+  try {
+    const line = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'));
+    return line === null ? Number.POSITIVE_INFINITY : Number(line[1]);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * One open response. It has no queue: it has a position, the number through which it has had
+ * everything meant for it, and the channels' logs hold the rest. A stream that cannot take more is
+ * Blocked and costs that number.
+ */
+import type { ChannelSet } from './channel.ts';
+import { COMMENT, encodeSystemEvent } from './frame.ts';
+import { cutFrame, type Piece } from './range.ts';
+
+/** Where bytes go. uWebSockets.js's response has this shape. */
+export interface Sink {
+  /** Collects the writes of `fn` into one `send`. */
+  cork(fn: () => void): unknown;
+  /** Takes all bytes always; false means that some wait in user space. */
+  write(bytes: Uint8Array): boolean;
+  /** Ends the body cleanly. */
+  end(): unknown;
+  /** Drops the connection. */
+  close(): unknown;
+}
+
+/** Who has to know what becomes of a stream. */
+export interface StreamOwner {
+  /** The stream has been Live again since just now, and is behind. */
+  resumed(stream: Stream): void;
+  blocked(stream: Stream): void;
+  closed(stream: Stream, reason: CloseReason): void;
+}
+
+export const StreamState = { Live: 0, Blocked: 1, Closed: 2 } as const;
+export type StreamState = (typeof StreamState)[keyof typeof StreamState];
+
+/** Why a stream is over. `left`: the client, or something on the way to it, closed the connection. */
+export type CloseReason = 'left' | 'stalled' | 'expired' | 'drain' | 'error';
+
+export interface StreamOptions {
+  readonly id: number;
+  readonly user: string;
+  readonly channels: ChannelSet<Stream>;
+  /** Counted against the limit per address; empty when there is none. */
+  readonly address: string;
+  readonly position: number;
+  /** Second of the monotonic clock at which the token expires. */
+  readonly expiresAt: number;
+  readonly owner: StreamOwner;
+}
+
+export class Stream {
+  readonly id: number;
+  readonly user: string;
+  readonly channels: ChannelSet<Stream>;
+  readonly address: string;
+  readonly expiresAt: number;
+  /** Everything meant for this stream through this number has been written. */
+  position: number;
+  state: StreamState = StreamState.Live;
+  /** Second of the monotonic clock at which it became Blocked. */
+  blockedAt = 0;
+  /** A flush of this stream alone is due. Owned by the flusher. */
+  isQueued = false;
+  isExpiryAnnounced = false;
+  /** Nothing has been written since the last heartbeat came by. */
+  #isQuiet = false;
+  // What is missing of a frame that began to go out before the stream blocked. It belongs to the
+  // frame's shared bytes and keeps them alive even when the log has evicted the entry, since a
+  // frame once begun must be finished.
+  #rest: Buffer | undefined;
+  #sink: Sink;
+  readonly #owner: StreamOwner;
+
+  constructor(sink: Sink, options: StreamOptions) {
+    this.#sink = sink;
+    this.id = options.id;
+    this.user = options.user;
+    this.channels = options.channels;
+    this.address = options.address;
+    this.position = options.position;
+    this.expiresAt = options.expiresAt;
+    this.#owner = options.owner;
+  }
+
+  /** Hot path: once per stream per flush. Writes the pieces, stops at the first that is not taken. */
+  flush(pieces: readonly Piece[], head: number): void {
+    const last = pieces.length - 1;
+    for (let i = 0; i <= last; i += 1) {
+      const piece = pieces[i]!;
+      if (send(this.#sink, piece.bytes, i === last)) continue;
+      this.position = piece.through;
+      this.#rest = piece.rest;
+      this.#block();
+      return;
+    }
+    if (last >= 0) this.#isQuiet = false;
+    this.position = head;
+  }
+
+  /** A frame or comment outside the log; not for a Blocked stream, where it would tear a frame. */
+  #sendAside(bytes: Uint8Array): void {
+    if (this.state !== StreamState.Live) return;
+    if (!send(this.#sink, bytes, false)) this.#block();
+  }
+
+  /** Called once per heartbeat interval: writes one if nothing else was written since the last call. */
+  heartbeat(): void {
+    if (this.#isQuiet) this.#sendAside(COMMENT);
+    this.#isQuiet = true;
+  }
+
+  systemEvent(name: string, data: unknown): void {
+    if (this.state !== StreamState.Live) return;
+    this.#isQuiet = false;
+    if (!send(this.#sink, encodeSystemEvent(name, data), true)) this.#block();
+  }
+
+  /** The socket has room again. Must be called for every such event of the addon. */
+  writable(): void {
+    if (this.state === StreamState.Closed) return;
+    // With a handler registered the addon leaves emptying its own buffer to us; an empty cork does
+    // it (uWebSockets core v20.58, HttpContext.h).
+    this.#sink.cork(doNothing);
+    if (this.state !== StreamState.Blocked) return;
+    this.state = StreamState.Live;
+    if (this.#finishFrame()) this.#owner.resumed(this);
+  }
+
+  /**
+   * Tries to empty the addon's buffer, which also re-arms its 10-second timer: how long a reader
+   * may stall is our decision, not the timer's.
+   */
+  keepWaiting(): void {
+    if (this.state === StreamState.Blocked) this.#sink.cork(doNothing);
+  }
+
+  /** Ends the response cleanly, on a whole frame. */
+  end(reason: CloseReason): void {
+    if (this.state === StreamState.Closed) return;
+    const sink = this.#sink;
+    const rest = this.#rest;
+    this.#over(reason);
+    // The addon takes every write whole, so a frame half written can be finished here and now.
+    if (rest !== undefined) for (const piece of cutFrame(rest, 0)) send(sink, piece.bytes, false);
+    sink.cork(() => {
+      sink.end();
+    });
+  }
+
+  /** Drops the connection, with whatever it has not read. */
+  close(reason: CloseReason): void {
+    if (this.state === StreamState.Closed) return;
+    const sink = this.#sink;
+    this.#over(reason);
+    sink.close();
+  }
+
+  /** The connection is gone; the sink must not be touched any more. */
+  aborted(): void {
+    if (this.state !== StreamState.Closed) this.#over('left');
+  }
+
+  #block(): void {
+    this.#isQuiet = false;
+    this.state = StreamState.Blocked;
+    this.#owner.blocked(this);
+  }
+
+  // True when no frame is left half written.
+  #finishFrame(): boolean {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    const position = this.position;
+    if (rest !== undefined) this.flush(cutFrame(rest, position), position);
+    else if (!send(this.#sink, COMMENT, false)) this.#block();
+    return this.state === StreamState.Live;
+  }
+
+  #over(reason: CloseReason): void {
+    this.state = StreamState.Closed;
+    this.#rest = undefined;
+    this.#sink = CLOSED_SINK;
+    this.#owner.closed(this, reason);
+  }
+}
+
+// One closure for all streams, with what it works on beside it: a closure per stream would cost
+// memory, one per delivery time.
+let corkedSink: Sink;
+let corkedBytes: Uint8Array;
+let isNudged = false;
+let isTaken = false;
+
+function writeCorked(): void {
+  isTaken = corkedSink.write(corkedBytes);
+  // The addon sends the CRLF that ends a chunk with the next chunk only; clients that wait for it
+  // (urllib3, HAProxy by default) would get every event one write late.
+  if (isTaken && isNudged) isTaken = corkedSink.write(COMMENT);
+}
+
+function send(sink: Sink, bytes: Uint8Array, withNudge: boolean): boolean {
+  corkedSink = sink;
+  corkedBytes = bytes;
+  isNudged = withNudge;
+  sink.cork(writeCorked);
+  return isTaken;
+}
+
+const doNothing = (): void => {};
+
+const CLOSED_SINK: Sink = {
+  cork: doNothing,
+  write: () => false,
+  end: doNothing,
+  close: doNothing,
+};
