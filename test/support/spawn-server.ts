@@ -8,6 +8,9 @@ import { eventually } from './wait.ts';
 
 export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
+/** What a server gets to end by itself, in milliseconds. */
+const STOP_MS = 8_000;
+
 export interface SpawnedServer {
   readonly process: ChildProcess;
   /** e.g. `http://127.0.0.1:40123`, without a trailing slash */
@@ -47,9 +50,12 @@ export async function spawnServer(
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const exited = once(child, 'exit');
+  // A clean end first, since only that writes coverage.
   t.after(async () => {
-    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await exited;
+    clearTimeout(timer);
   });
   const log = () => parseLines(stderr);
   const line = await eventually(

@@ -1,0 +1,40 @@
+/** A server in this process on free loopback ports: quick, and open to look inside. */
+import assert from 'node:assert/strict';
+import { parseOptions, resolveConfig, type TokenKeys } from '../../src/config.ts';
+import { createLogger } from '../../src/logger.ts';
+import { Server } from '../../src/server.ts';
+import type { Owner } from './sse-client.ts';
+import { SECRET } from './tokens.ts';
+
+export interface RunningServer {
+  readonly server: Server;
+  readonly publicUrl: string;
+  readonly controlUrl: string;
+  /** `publicUrl` with `/events/` */
+  readonly eventsUrl: string;
+  /** The JSON log lines so far. */
+  readonly log: Record<string, unknown>[];
+}
+
+/** Stopped by `t.after`, which also asserts that nothing is left open. */
+export async function startServer(t: Owner, args: readonly string[] = []): Promise<RunningServer> {
+  const base = ['-bind', '127.0.0.1:0', '-bindctl', '127.0.0.1:0', '-log-level', 'debug'];
+  const hasKey = args.includes('-secret-file') || args.includes('-public-key');
+  const secret = hasKey ? [] : ['-secret', SECRET];
+  const config = resolveConfig(parseOptions([...base, ...secret, ...args], {}));
+  const log: Record<string, unknown>[] = [];
+  const logger = createLogger(config['log-level'], {
+    write: (line) => {
+      log.push(JSON.parse(line) as Record<string, unknown>);
+    },
+  });
+  const server = new Server({ config: { ...config, keys: config.keys as TokenKeys }, logger });
+  await server.start();
+  t.after(async () => {
+    await server.stop();
+    assert.equal(server.hub.streams.size, 0, 'streams left open');
+    assert.equal(server.hub.blockedStreams.size, 0, 'blocked streams left');
+  });
+  const { publicUrl, controlUrl } = server;
+  return { server, publicUrl, controlUrl, eventsUrl: `${publicUrl}/events/`, log };
+}
