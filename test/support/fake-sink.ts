@@ -1,0 +1,36 @@
+/** A sink without a socket: keeps what is written, and refuses when told to. */
+import type { Sink } from '../../src/stream.ts';
+
+export class FakeSink implements Sink {
+  readonly writes: string[] = [];
+  corks = 0;
+  /** From now on writes are taken but answered with false. */
+  isFull = false;
+  hasEnded = false;
+  hasClosed = false;
+
+  cork(fn: () => void): void {
+    this.corks += 1;
+    fn();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.hasEnded || this.hasClosed) throw new Error('write after the end');
+    this.writes.push(Buffer.from(bytes).toString('utf8'));
+    return !this.isFull;
+  }
+
+  end(): void {
+    if (this.hasEnded || this.hasClosed) throw new Error('ended twice');
+    this.hasEnded = true;
+  }
+
+  close(): void {
+    this.hasClosed = true;
+  }
+
+  /** Everything written, in one piece. */
+  get text(): string {
+    return this.writes.join('');
+  }
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Hub } from '../../src/hub.ts';
+import { MAX_WRITE_BYTES } from '../../src/range.ts';
+import { type CloseReason, type Stream, StreamState } from '../../src/stream.ts';
+import { FakeSink } from '../support/fake-sink.ts';
+
+const NUDGE = ':\n';
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+interface Setup {
+  readonly history?: number;
+}
+
+function setUp({ history = 100 }: Setup = {}) {
+  const closed: [number, CloseReason][] = [];
+  const clock = { now: 0 };
+  const hub = new Hub({
+    retention: { capacity: history, ttlSeconds: 60, budgetBytes: 10_000_000 },
+    formatId: (n) => `e-${n}`,
+    onClosed: (stream: Stream, reason) => closed.push([stream.id, reason]),
+    now: () => clock.now,
+  });
+  let n = 0;
+  const open = (sink: FakeSink, user = 'ann', channels = ['c']) =>
+    hub.open(sink, { user, channels, address: '', expiresAt: 3600 });
+  const append = (text: string, to?: string, channels = ['c']) =>
+    hub.append({ n: ++n, channels, to, bytes: Buffer.from(text) });
+  return { hub, open, append, closed, clock };
+}
+
+test('stream - nothing is written before the turn ends, then everything in one cork', async () => {
+  const { open, append } = setUp();
+  const sink = new FakeSink();
+  open(sink);
+  append('a');
+  append('b');
+  assert.deepEqual(sink.writes, []);
+  await turn();
+  assert.deepEqual([sink.writes, sink.corks], [['ab', NUDGE], 1]);
+});
+
+test('stream - what was appended before it opened is not for it', async () => {
+  const { open, append } = setUp();
+  append('old');
+  const sink = new FakeSink();
+  open(sink);
+  await turn();
+  append('new');
+  await turn();
+  assert.equal(sink.text, `new${NUDGE}`);
+});
+
+test('stream - keeps its place when the sink is full, and goes on from there', async () => {
+  const { hub, open, append } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  append('a');
+  await turn();
+  append('b');
+  append('c');
+  await turn();
+  assert.deepEqual(sink.writes, ['a'], 'blocked: must not write again');
+  assert.equal(hub.blockedStreams.size, 1);
+
+  sink.isFull = false;
+  stream.writable();
+  assert.deepEqual(sink.writes, ['a', NUDGE, 'bc', NUDGE]);
+  assert.deepEqual([stream.state, hub.blockedStreams.size], [StreamState.Live, 0]);
+});
+
+test('stream - a frame half written is finished first, even when its entry is evicted', async () => {
+  const { open, append } = setUp({ history: 1 });
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  const large = 'x'.repeat(MAX_WRITE_BYTES + 10);
+  append(large);
+  await turn();
+  append('b');
+  append('c');
+  append('d');
+  await turn();
+  sink.isFull = false;
+  stream.writable();
+  const gap = 'event: tidings.gap\ndata: {"after":"e-1","resumed":"e-4","reason":"lagged"}\n\n';
+  assert.equal(sink.text, `${large}${NUDGE}${gap}${NUDGE}d${NUDGE}`);
+});
+
+test('stream - one that falls off the ring is told, once, and continues', async () => {
+  const { open, append } = setUp({ history: 2 });
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  for (const text of ['a', 'b', 'c', 'd']) {
+    append(text);
+    await turn();
+  }
+  sink.isFull = false;
+  stream.writable();
+  assert.equal(sink.text.split('tidings.gap').length, 2);
+  assert.ok(
+    sink.text.endsWith(`"resumed":"e-3","reason":"lagged"}\n\n${NUDGE}cd${NUDGE}`),
+    sink.text,
+  );
+});
+
+test('stream - without history the log holds what blocked streams need, and no more', async () => {
+  const { hub, open, append } = setUp({ history: 0 });
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  for (const text of ['a', 'b', 'c']) append(text);
+  await turn();
+  append('d');
+  await turn();
+  assert.equal(hub.channels.get('c')?.log.count, 1, 'only what it has not had');
+  sink.isFull = false;
+  stream.writable();
+  assert.equal(sink.text, `abc${NUDGE}d${NUDGE}`);
+  append('e');
+  await turn();
+  assert.equal(hub.channels.get('c')?.log.count, 0);
+});
+
+test('stream - a room event while it is not blocked only empties the addon', () => {
+  const { open } = setUp();
+  const sink = new FakeSink();
+  open(sink).writable();
+  assert.deepEqual([sink.writes, sink.corks], [[], 1]);
+});
+
+test('stream - a heartbeat comes only when it was silent since the last one', async () => {
+  const { open, append } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  stream.heartbeat();
+  stream.heartbeat();
+  append('a');
+  await turn();
+  stream.heartbeat();
+  stream.heartbeat();
+  assert.deepEqual(sink.writes, [':\n', 'a', NUDGE, ':\n']);
+});
+
+test('stream - neither heartbeat nor system event goes into a blocked stream', async () => {
+  const { open, append } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  append('a');
+  await turn();
+  stream.heartbeat();
+  stream.heartbeat();
+  stream.systemEvent('expiring', 3);
+  assert.deepEqual(sink.writes, ['a']);
+});
+
+test('stream - a full heartbeat or system event blocks it', () => {
+  const { hub, open } = setUp();
+  for (const act of [
+    (s: Stream) => s.systemEvent('expiring', 3),
+    (s: Stream) => {
+      s.heartbeat();
+      s.heartbeat();
+    },
+  ]) {
+    const sink = new FakeSink();
+    const stream = open(sink);
+    sink.isFull = true;
+    act(stream);
+    assert.equal(stream.state, StreamState.Blocked);
+  }
+  assert.equal(hub.blockedStreams.size, 2);
+});
+
+test('stream - an end finishes the frame that was half written', async () => {
+  const { hub, open, append, closed } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  const large = 'x'.repeat(MAX_WRITE_BYTES * 2);
+  append(large);
+  await turn();
+  hub.end(stream, 'expired');
+  assert.deepEqual([sink.text, sink.hasEnded, closed], [large, true, [[1, 'expired']]]);
+});
+
+test('stream - an end writes first what is due', () => {
+  const { hub, open, append } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  append('a');
+  hub.end(stream, 'drain');
+  assert.deepEqual([sink.text, sink.hasEnded], [`a${NUDGE}`, true]);
+});
+
+test('stream - is over once: later ends, closes, aborts and writes do nothing', async () => {
+  const { hub, open, append, closed } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  append('a');
+  stream.aborted();
+  stream.aborted();
+  stream.close('error');
+  hub.end(stream, 'drain');
+  stream.writable();
+  stream.heartbeat();
+  stream.keepWaiting();
+  await turn();
+  assert.deepEqual(
+    [sink.writes, sink.hasEnded, sink.hasClosed, closed],
+    [[], false, false, [[1, 'left']]],
+  );
+  assert.deepEqual(
+    [hub.streams.size, hub.channels.size],
+    [0, 1],
+    'the channel stays for its entry',
+  );
+});
+
+test('stream - keeps the addon trying while it waits', async () => {
+  const { open, append } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  stream.keepWaiting();
+  assert.equal(sink.corks, 0);
+  sink.isFull = true;
+  append('a');
+  await turn();
+  stream.keepWaiting();
+  assert.equal(sink.corks, 2);
+  stream.close('stalled');
+  assert.ok(sink.hasClosed);
+});
