@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Hub } from '../../src/hub.ts';
+import type { Stream } from '../../src/stream.ts';
+import { FakeSink } from '../support/fake-sink.ts';
+import { Random } from '../support/prng.ts';
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const newHub = (history = 1_000): Hub =>
+  new Hub({
+    retention: { capacity: history, ttlSeconds: 60, budgetBytes: 50_000_000 },
+    formatId: (n) => `e-${n}`,
+  });
+const openOn = (hub: Hub, user: string, channels: string[], sink = new FakeSink()) =>
+  hub.open(sink, { user, channels, address: '', expiresAt: 3_600 });
+const entry = (n: number, channels: string[], to?: string | Set<string>) => ({
+  n,
+  channels,
+  to,
+  bytes: Buffer.from(`<${n}>`),
+});
+
+test('hub - tells how many streams an entry is for', () => {
+  const hub = newHub();
+  openOn(hub, 'ann', ['a']);
+  openOn(hub, 'ann', ['a', 'b']);
+  openOn(hub, 'bob', ['b']);
+  assert.equal(hub.append(entry(1, ['a'])), 2);
+  assert.equal(hub.append(entry(2, ['b'])), 2);
+  assert.equal(hub.append(entry(3, ['a', 'b'])), 3, 'one on both channels counts once');
+  assert.equal(hub.append(entry(4, ['a'], 'ann')), 2);
+  assert.equal(hub.append(entry(5, ['a', 'b'], 'ann')), 2);
+  assert.equal(hub.append(entry(6, ['b'], new Set(['ann', 'bob', 'eve']))), 2);
+  assert.equal(hub.append(entry(7, ['elsewhere'])), 0);
+});
+
+test('hub - an emit to one user does not touch the others', async () => {
+  const hub = newHub();
+  const sinks = Array.from({ length: 100 }, () => new FakeSink());
+  for (const [i, sink] of sinks.entries()) openOn(hub, `u${i}`, ['c'], sink);
+  hub.append(entry(1, ['c'], 'u7'));
+  await turn();
+  assert.deepEqual(
+    sinks.flatMap((sink, i) => (sink.corks > 0 ? [i] : [])),
+    [7],
+  );
+});
+
+test('hub - a broadcast is concatenated once for all', async () => {
+  const hub = newHub();
+  const written: Uint8Array[] = [];
+  for (let i = 0; i < 20; i += 1) {
+    const sink = new FakeSink();
+    sink.write = (bytes) => {
+      written.push(bytes);
+      return true;
+    };
+    openOn(hub, `u${i}`, ['c'], sink);
+  }
+  hub.append(entry(1, ['c']));
+  hub.append(entry(2, ['c']));
+  await turn();
+  const frames = new Set(written.filter((bytes) => bytes.length > 2));
+  assert.equal(frames.size, 1);
+});
+
+test('hub - channels, users and sets with nothing left are forgotten', async () => {
+  const hub = newHub(0);
+  const stream = openOn(hub, 'ann', ['a', 'b']);
+  hub.append(entry(1, ['a', 'x']));
+  await turn();
+  stream.aborted();
+  assert.deepEqual([...hub.channels.keys()], []);
+  assert.equal(hub.retainedBytes, 0);
+});
+
+test('hub - a flush that takes long lets others have their turn, and still delivers in order, once', async () => {
+  const hub = newHub();
+  const sinks = Array.from({ length: 200 }, () => new FakeSink());
+  for (const [i, sink] of sinks.entries()) {
+    sink.cork = (fn) => {
+      const end = performance.now() + 0.2;
+      while (performance.now() < end); // a kernel that takes its time
+      fn();
+    };
+    openOn(hub, `u${i}`, ['c'], sink);
+  }
+  let turns = 0;
+  for (let n = 1; n <= 10; n += 1) {
+    hub.append(entry(n, ['c']));
+    await turn();
+    turns += 1;
+  }
+  while (sinks.some((sink) => !sink.text.includes('<10>'))) {
+    await turn();
+    turns += 1;
+  }
+  assert.ok(turns > 10, `sliced: ${turns} turns`);
+  const expected = Array.from({ length: 10 }, (_, i) => `<${i + 1}>`).join('');
+  for (const sink of sinks) assert.equal(sink.text.replaceAll(':\n', ''), expected);
+});
+
+interface Reader {
+  readonly stream: Stream;
+  readonly sink: FakeSink;
+  readonly user: string;
+  readonly channels: string[];
+  expected: string;
+  isGone: boolean;
+}
+
+test('hub - agrees with a naive model: random streams, emits, backpressure and departures', async () => {
+  const random = new Random();
+  const hub = newHub(100_000);
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const users = ['ann', 'bob', 'eve', 'joe', 'kim', 'lee'];
+  const readers: Reader[] = [];
+  let n = 0;
+  const live = () => readers.filter((reader) => !reader.isGone);
+  const check = () => {
+    for (const reader of readers) {
+      const got = reader.sink.text.replaceAll(':\n', '');
+      const isBehind = reader.isGone || hub.blockedStreams.has(reader.stream);
+      const wanted = isBehind ? reader.expected.slice(0, got.length) : reader.expected;
+      assert.equal(got, wanted, `seed ${random.seed}, user ${reader.user} on ${reader.channels}`);
+    }
+  };
+  const actions = [
+    () => {
+      if (live().length > 40) return;
+      const sink = new FakeSink();
+      const user = random.pick(users);
+      const channels = random.some(names, 3);
+      const stream = openOn(hub, user, channels, sink);
+      readers.push({ stream, sink, user, channels, expected: '', isGone: false });
+    },
+    () => {
+      const to = random.pick([
+        undefined,
+        undefined,
+        random.pick(users),
+        new Set(random.some(users, 3)),
+      ]);
+      const channels = random.some(names, 2);
+      n += 1;
+      const count = hub.append(entry(n, channels, to));
+      const isFor = (reader: Reader) =>
+        reader.channels.some((name) => channels.includes(name)) &&
+        (to === undefined || to === reader.user || (to instanceof Set && to.has(reader.user)));
+      const meant = live().filter(isFor);
+      for (const reader of meant) reader.expected += `<${n}>`;
+      assert.equal(count, meant.length, `seed ${random.seed}, n ${n}`);
+    },
+    () => {
+      const reader = random.pick(live());
+      if (reader !== undefined) reader.sink.isFull = true;
+    },
+    () => {
+      const reader = random.pick(live());
+      if (reader === undefined) return;
+      reader.sink.isFull = false;
+      reader.stream.writable();
+    },
+    () => {
+      const reader = random.pick(live());
+      if (reader === undefined || random.below(4) > 0) return;
+      reader.isGone = true;
+      reader.stream.aborted();
+    },
+  ];
+  for (let step = 0; step < 30_000; step += 1) {
+    // Emits are the most frequent action.
+    (random.below(2) === 0 ? actions[1]! : random.pick(actions))();
+    if (random.below(5) === 0) await turn();
+    if (step % 1_000 === 0) {
+      await turn();
+      check();
+    }
+  }
+  for (const reader of live()) {
+    reader.sink.isFull = false;
+    reader.stream.writable();
+  }
+  await turn();
+  check();
+  assert.equal(hub.blockedStreams.size, 0);
+});
