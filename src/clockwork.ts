@@ -12,10 +12,10 @@ const EXPIRY_PERIOD_MS = 500;
 /** Each channel's oldest entries are looked at this often. */
 const HISTORY_PERIOD_MS = 5_000;
 
-/** Blocked streams are looked at this often. */
-const STALL_PERIOD_MS = 1_000;
+/** Slow streams are looked at this often. */
+const SLOW_PERIOD_MS = 1_000;
 
-/** The addon drops a blocked connection after 8 to 12 seconds unless something tries to send. */
+/** And this often, in such looks, the addon's timer of 8 to 12 seconds is set anew. */
 const KEEP_WAITING_EVERY = 4;
 
 export interface ClockworkOptions {
@@ -30,7 +30,7 @@ export class Clockwork {
   readonly #sweeps: readonly { step(elapsedMs: number): void }[];
   #timers: NodeJS.Timeout[] = [];
   #lastStep = 0;
-  #stallChecks = 0;
+  #slowChecks = 0;
 
   constructor({ hub, heartbeatSeconds, stallSeconds }: ClockworkOptions) {
     this.#hub = hub;
@@ -46,7 +46,7 @@ export class Clockwork {
     this.#lastStep = performance.now();
     this.#timers = [
       setInterval(() => this.#step(), SWEEP_STEP_MS).unref(),
-      setInterval(() => this.checkBlocked(), STALL_PERIOD_MS).unref(),
+      setInterval(() => this.checkSlow(), SLOW_PERIOD_MS).unref(),
     ];
   }
 
@@ -73,11 +73,13 @@ export class Clockwork {
   }
 
   /** Closes streams that have taken nothing for too long, and keeps the others waiting. */
-  checkBlocked(): void {
+  checkSlow(): void {
     const now = this.#hub.now();
-    const isDue = this.#stallChecks++ % KEEP_WAITING_EVERY === 0;
-    for (const stream of this.#hub.blockedStreams) {
-      if (now - stream.blockedAt >= this.#stallSeconds) stream.close('stalled');
+    const isDue = this.#slowChecks++ % KEEP_WAITING_EVERY === 0;
+    // A copy: a stream that takes a little and blocks again would come up once more.
+    for (const stream of [...this.#hub.slowStreams]) {
+      const isBlocked = stream.state === StreamState.Blocked;
+      if (isBlocked && now - stream.blockedAt >= this.#stallSeconds) stream.close('stalled');
       else if (isDue) stream.keepWaiting();
     }
   }

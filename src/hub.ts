@@ -37,6 +37,8 @@ export interface OpenOptions {
 export class Hub {
   readonly streams = new Set<Stream>();
   readonly blockedStreams = new Set<Stream>();
+  /** Streams that blocked and whose socket has not been seen with room to spare since. */
+  readonly slowStreams = new Set<Stream>();
   readonly channels = new Map<string, Channel<Stream>>();
   readonly now: () => number;
   readonly #sets = new Map<string, ChannelSet<Stream>>();
@@ -120,6 +122,12 @@ export class Hub {
   blocked(stream: Stream): void {
     stream.blockedAt = this.now();
     this.blockedStreams.add(stream);
+    this.slowStreams.add(stream);
+  }
+
+  /** StreamOwner: a stream's socket has room to spare. */
+  settled(stream: Stream): void {
+    this.slowStreams.delete(stream);
   }
 
   /** StreamOwner: a stream is over. */
@@ -127,6 +135,7 @@ export class Hub {
     const { channels } = stream;
     this.streams.delete(stream);
     this.blockedStreams.delete(stream);
+    this.slowStreams.delete(stream);
     for (const channel of channels.channels) channel.remove(stream);
     channels.streamCount -= 1;
     if (channels.streamCount === 0) this.#sets.delete(channels.key);

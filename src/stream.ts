@@ -17,13 +17,19 @@ export interface Sink {
   end(): unknown;
   /** Drops the connection. */
   close(): unknown;
+  /** Stops watching the socket, and its timer. */
+  pause(): unknown;
+  /** Watches the socket again for everything, with its timer as new. */
+  resume(): unknown;
 }
 
 /** Who has to know what becomes of a stream. */
 export interface StreamOwner {
+  blocked(stream: Stream): void;
   /** The stream has been Live again since just now, and is behind. */
   resumed(stream: Stream): void;
-  blocked(stream: Stream): void;
+  /** The socket has had room to spare since just now: the stream need not be watched any more. */
+  settled(stream: Stream): void;
   closed(stream: Stream, reason: CloseReason): void;
 }
 
@@ -32,6 +38,9 @@ export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 
 /** Why a stream is over. `left`: the client, or something on the way to it, closed the connection. */
 export type CloseReason = 'left' | 'stalled' | 'expired' | 'drain' | 'error';
+
+// As few as a comment has: every refused offer stays in the addon's buffer.
+const OFFER_BYTES = COMMENT.length;
 
 export interface StreamOptions {
   readonly id: number;
@@ -118,17 +127,33 @@ export class Stream {
     // With a handler registered the addon leaves emptying its own buffer to us; an empty cork does
     // it (uWebSockets core v20.58, HttpContext.h).
     this.#sink.cork(doNothing);
-    if (this.state !== StreamState.Blocked) return;
+    this.#owner.settled(this);
+    if (this.state === StreamState.Blocked) this.#goOn();
+  }
+
+  /**
+   * To be called every few seconds from when a stream blocked until it is settled. The addon drops a
+   * connection 8 to 12 seconds after a refused write unless the socket was seen writable, even when
+   * the kernel takes bytes again (it tells only when a third of its buffer is free). How long a
+   * reader may stall is for us to decide: so the timer is set anew, and a few bytes are offered.
+   */
+  keepWaiting(): void {
+    if (this.state === StreamState.Closed) return;
+    if (this.state === StreamState.Blocked && this.#offer()) this.#goOn();
+    this.#sink.pause();
+    this.#sink.resume();
+  }
+
+  #goOn(): void {
     this.state = StreamState.Live;
     if (this.#finishFrame()) this.#owner.resumed(this);
   }
 
-  /**
-   * Tries to empty the addon's buffer, which also re-arms its 10-second timer: how long a reader
-   * may stall is our decision, not the timer's.
-   */
-  keepWaiting(): void {
-    if (this.state === StreamState.Blocked) this.#sink.cork(doNothing);
+  #offer(): boolean {
+    const rest = this.#rest;
+    if (rest === undefined) return send(this.#sink, COMMENT, false);
+    this.#rest = rest.length > OFFER_BYTES ? rest.subarray(OFFER_BYTES) : undefined;
+    return send(this.#sink, rest.subarray(0, OFFER_BYTES), false);
   }
 
   /** Ends the response cleanly, on a whole frame. */
@@ -210,4 +235,6 @@ const CLOSED_SINK: Sink = {
   write: () => false,
   end: doNothing,
   close: doNothing,
+  pause: doNothing,
+  resume: doNothing,
 };

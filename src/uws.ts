@@ -28,6 +28,8 @@ export interface HttpResponse {
   endWithoutBody(): HttpResponse;
   close(): HttpResponse;
   cork(fn: () => void): HttpResponse;
+  pause(): unknown;
+  resume(): unknown;
   onWritable(fn: () => boolean): HttpResponse;
   onAborted(fn: () => void): HttpResponse;
   /** The chunk's memory is taken back when the handler returns. */

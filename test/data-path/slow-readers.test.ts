@@ -146,10 +146,13 @@ test('slow reader - one that never reads is closed as stalled, and holds nothing
     10,
     'only the history is held, whatever the stream has missed',
   );
-  await eventually(() => hub.streams.size === 0, {
-    withinMs: 25_000,
-    what: 'the stream to be closed',
-  });
+  await eventually(
+    () => {
+      append(running, ++n, frameOf(n, 10_000));
+      return hub.streams.size === 0;
+    },
+    { withinMs: 40_000, what: 'the stream to be closed' },
+  );
   const closed = running.log.find((line) => line['msg'] === 'stream closed');
   assert.deepEqual([closed?.['reason'], closed?.['stream']], ['stalled', stream?.id]);
 });

@@ -8,6 +8,7 @@ export class FakeSink implements Sink {
   isFull = false;
   hasEnded = false;
   hasClosed = false;
+  resumes = 0;
 
   cork(fn: () => void): void {
     this.corks += 1;
@@ -27,6 +28,12 @@ export class FakeSink implements Sink {
 
   close(): void {
     this.hasClosed = true;
+  }
+
+  pause(): void {}
+
+  resume(): void {
+    this.resumes += 1;
   }
 
   /** Everything written, in one piece. */

@@ -34,6 +34,7 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
     await server.stop();
     assert.equal(server.hub.streams.size, 0, 'streams left open');
     assert.equal(server.hub.blockedStreams.size, 0, 'blocked streams left');
+    assert.equal(server.hub.slowStreams.size, 0, 'slow streams left');
   });
   const { publicUrl, controlUrl } = server;
   return { server, publicUrl, controlUrl, eventsUrl: `${publicUrl}/events/`, log };

@@ -220,17 +220,37 @@ test('stream - is over once: later ends, closes, aborts and writes do nothing', 
   );
 });
 
-test('stream - keeps the addon trying while it waits', async () => {
+test('stream - offers a few bytes while it waits, and goes on when they are taken', async () => {
   const { open, append } = setUp();
   const sink = new FakeSink();
   const stream = open(sink);
   stream.keepWaiting();
-  assert.equal(sink.corks, 0);
+  assert.equal(sink.corks, 0, 'only when blocked');
   sink.isFull = true;
   append('a');
   await turn();
+  append('b');
   stream.keepWaiting();
-  assert.equal(sink.corks, 2);
-  stream.close('stalled');
-  assert.ok(sink.hasClosed);
+  assert.equal(stream.state, StreamState.Blocked);
+  sink.isFull = false;
+  stream.keepWaiting();
+  assert.equal(sink.text, `a${NUDGE}${NUDGE}${NUDGE}b${NUDGE}`);
+});
+
+test('stream - what it offers inside a frame is the next of that frame', async () => {
+  const { open, append } = setUp();
+  const sink = new FakeSink();
+  const stream = open(sink);
+  sink.isFull = true;
+  const large = Buffer.alloc(MAX_WRITE_BYTES + 5, 'abcdefghij').toString();
+  append(large);
+  await turn();
+  for (let i = 0; i < 3; i += 1) stream.keepWaiting();
+  assert.deepEqual(
+    sink.writes.slice(1).map((text) => text.length),
+    [2, 2, 1],
+  );
+  sink.isFull = false;
+  stream.keepWaiting();
+  assert.equal(sink.text, `${large}${NUDGE}${NUDGE}`);
 });
