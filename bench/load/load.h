@@ -1,0 +1,94 @@
+/*
+ * The load generator: opens streams, publishes, and counts what arrives.
+ *
+ * One thread and one loop, so that its own CPU is one figure; it prints that figure with every result, because a
+ * generator that is the bottleneck measures itself.
+ *
+ * Every event carries a marker `@RRPPSSSSSSSSTTTTTTTTTTTTTTTT` (hexadecimal: run, publisher, sequence number,
+ * monotonic nanoseconds). It survives any framing a server puts around it, so the same reader serves every peer.
+ */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_PUBLISHERS 64
+#define MARKER_BYTES 29
+#define MAX_REQUEST_BYTES 70000
+#define MAX_SERVERS 8
+
+struct target {
+  const char *host;
+  int port;
+  const char *path;
+};
+
+struct options {
+  struct target stream, emit;
+  const char *header_file; /* one header line per stream, used in turn; may be absent */
+  const char *emit_header; /* one more header line for every POST */
+  const char *body;        /* the POST body, containing {event} */
+  int streams;
+  int sources; /* source addresses 127.0.0.1 … 127.0.0.N, so that ports never run out */
+  bool stuck;  /* the streams are opened and then never read again */
+  int servers[MAX_SERVERS];
+  int server_count;
+};
+
+enum mode { MODE_LOCKSTEP, MODE_CLOSED, MODE_RATE };
+
+/* One measured stretch, as asked for on standard input. */
+struct run {
+  enum mode mode;
+  int publishers;
+  uint64_t count;     /* events to publish */
+  double rate;        /* events per second, MODE_RATE only */
+  int bytes;          /* length of the text that replaces {event} */
+  double deadline_s;  /* gives up waiting for deliveries after this */
+  uint8_t id;
+};
+
+/* Logarithmic with 64 steps per octave: 1.6 % wide, 30 KiB, no allocation while measuring. */
+#define HISTOGRAM_STEPS 64
+#define HISTOGRAM_OCTAVES 58
+struct histogram {
+  uint64_t counts[HISTOGRAM_OCTAVES * HISTOGRAM_STEPS];
+  uint64_t total, max;
+};
+
+void histogram_add(struct histogram *h, uint64_t value);
+uint64_t histogram_quantile(const struct histogram *h, double q);
+
+/* What the streams of this process have seen since `streams_begin`. */
+struct seen {
+  uint64_t deliveries, out_of_order, stray, bytes, closed;
+  struct histogram latency;
+};
+
+/* What the publishers have done since `publishers_begin`. */
+struct published {
+  uint64_t posted, answered, refused;
+  struct histogram answers;
+};
+
+uint64_t now_ns(void);
+void fail(const char *what);
+int connect_to(const struct target *to, int source);
+
+void streams_open(const struct options *options, int epoll);
+void streams_begin(const struct run *run);
+void streams_readable(int index);
+int streams_live(void);
+extern struct seen seen;
+
+void publishers_init(const struct options *options, int epoll);
+void publishers_begin(const struct run *run);
+void publishers_poll(void);
+void publishers_due(uint64_t now);
+bool publishers_finished(void);
+uint64_t publishers_next_due(void);
+extern struct published published;
+
+#endif

@@ -1,0 +1,144 @@
+/** Drives the load generator: a child process that obeys one line per run and answers in JSON. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { createInterface, type Interface } from 'node:readline';
+import { loadBinary } from './build.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { RunningPeer } from './peer.ts';
+
+export interface Quantiles {
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly maxUs: number;
+}
+
+/** What one run counted, all of it at the client except the server's CPU. */
+export interface Counted {
+  readonly streams: number;
+  readonly posted: number;
+  readonly refused: number;
+  readonly deliveries: number;
+  readonly outOfOrder: number;
+  readonly stray: number;
+  readonly closed: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  /** Share of one core: near 1 means that the generator was the bottleneck. */
+  readonly loadCpuShare: number;
+  readonly serverCpuUs: number;
+  readonly serverCpuShare: number;
+  readonly serverUserShare: number;
+  /** From when a post was due to the end of its answer. */
+  readonly answers: Quantiles;
+  /** From when a post was due to the event's arrival at a stream. */
+  readonly latency: Quantiles;
+}
+
+export interface LoadOptions {
+  readonly streams: number;
+  /** First user number, so that two generators can be different users. */
+  readonly firstUser?: number;
+  /** How many different users; default: every stream another. */
+  readonly users?: number;
+  /** Streams that are opened and then never read. */
+  readonly stuck?: boolean;
+  /** Instead of the peer's broadcast. */
+  readonly body?: string;
+}
+
+export interface Run {
+  /** lockstep: the next event after the last has arrived everywhere. closed: after its answer. rate: by the clock. */
+  readonly mode: 'lockstep' | 'closed' | 'rate';
+  readonly publishers?: number;
+  readonly count: number;
+  readonly perSecond?: number;
+  readonly bytes?: number;
+}
+
+const EVENT_BYTES = 140;
+const SOURCE_ADDRESSES = 16;
+const DEADLINE_SECONDS = 60;
+
+function headerFile(owner: Cleanup, peer: RunningPeer, first: number, count: number): string {
+  const folder = mkdtempSync(`${tmpdir()}/tidings-bench-`);
+  owner.after(() => rmSync(folder, { recursive: true }));
+  const lines = Array.from({ length: count }, (_, i) => peer.streamHeader(first + i));
+  writeFileSync(`${folder}/headers`, `${lines.join('\n')}\n`);
+  return `${folder}/headers`;
+}
+
+function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): string[] {
+  const { streams, firstUser = 0, users = streams, stuck = false } = options;
+  const at = ({ host, port, path }: RunningPeer['stream']) => [host, String(port), path];
+  return [
+    ...['-stream', ...at(peer.stream), '-emit', ...at(peer.emit), '-streams', String(streams)],
+    ...[
+      '-emit-header',
+      peer.emitHeader,
+      '-body',
+      options.body ?? peer.broadcast,
+      '-sources',
+      String(SOURCE_ADDRESSES),
+    ],
+    ...(streams > 0 ? ['-headers', headerFile(owner, peer, firstUser, users)] : []),
+    ...peer.pids.flatMap((pid) => ['-server', String(pid)]),
+    ...(stuck ? ['-stuck'] : []),
+  ];
+}
+
+export class Load {
+  readonly #lines: Interface;
+  readonly #write: (text: string) => void;
+
+  constructor(lines: Interface, write: (text: string) => void) {
+    this.#lines = lines;
+    this.#write = write;
+  }
+
+  async run({ mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES }: Run) {
+    const answer = nextLine(this.#lines);
+    this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${DEADLINE_SECONDS}\n`);
+    return (await answer) as Counted;
+  }
+}
+
+async function nextLine(lines: Interface): Promise<unknown> {
+  const ended = once(lines, 'close').then(() => [undefined]);
+  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string | undefined];
+  if (line === undefined) throw new Error('the load generator ended early');
+  return JSON.parse(line);
+}
+
+/** Opens the streams and resolves when all of them have their head. Closed by `owner`. */
+export async function startLoad(
+  owner: Cleanup,
+  peer: RunningPeer,
+  options: LoadOptions,
+): Promise<Load> {
+  const child = spawn(loadBinary(), argumentsFor(owner, peer, options), {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  owner.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  const lines = createInterface(child.stdout);
+  await nextLine(lines);
+  return new Load(lines, (text) => child.stdin.write(text));
+}
+
+/** What was wrong with a run, in words; empty when every event arrived once and in order. */
+export function faults(counted: Counted): string[] {
+  const expected = (counted.posted - counted.refused) * counted.streams;
+  return [
+    counted.refused > 0 ? `${counted.refused} posts refused` : '',
+    counted.deliveries < expected ? `${expected - counted.deliveries} of ${expected} lost` : '',
+    counted.deliveries > expected ? `${counted.deliveries - expected} delivered twice` : '',
+    counted.outOfOrder > 0 ? `${counted.outOfOrder} out of order` : '',
+    counted.stray > 0 ? `${counted.stray} late from an earlier run` : '',
+    counted.closed > 0 ? `${counted.closed} streams closed` : '',
+  ].filter(Boolean);
+}

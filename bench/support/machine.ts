@@ -1,0 +1,62 @@
+/** The footer of every table: a figure without it says nothing. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import { ROOT } from './build.ts';
+
+const UWS = `${ROOT}node_modules/uWebSockets.js/`;
+
+function output(command: string, args: readonly string[]): string {
+  try {
+    return execFileSync(command, args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** nginx prints its version to standard error. */
+function nginxVersion(): string {
+  return output('sh', ['-c', 'nginx -v 2>&1']).replace(/^nginx version: /, '') || 'absent';
+}
+
+function uwsBinary(): string {
+  const { version } = JSON.parse(readFileSync(`${UWS}package.json`, 'utf8')) as { version: string };
+  const suffix = `${process.platform}_${process.arch}_${process.versions.modules}.node`;
+  const file = readdirSync(UWS).find((name) => name.endsWith(suffix));
+  return `${version}, ${file ?? 'no binary for this Node'}`;
+}
+
+function osName(): string {
+  const release = readFileSync('/etc/os-release', 'utf8');
+  return /^PRETTY_NAME="(.*)"$/m.exec(release)?.[1] ?? os.type();
+}
+
+function commit(): string {
+  const dirty = output('git', ['status', '--porcelain', '--', 'src', 'bench/*.c', 'bench/*/']);
+  const edited = dirty.split('\n').filter((line) => line && !line.includes('bench/results/'));
+  return (
+    output('git', ['rev-parse', '--short', 'HEAD']) + (edited.length > 0 ? ', with edits' : '')
+  );
+}
+
+/** Name and value, in the order they are printed. */
+export function machineFooter(commandLine: string): Record<string, string> {
+  const cpus = os.cpus();
+  return {
+    CPU: cpus[0]?.model.trim() ?? 'unknown',
+    cores: String(cpus.length),
+    memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    system: `${osName()}, Linux ${os.release()}`,
+    Node: process.version,
+    'uWebSockets.js': uwsBinary(),
+    nginx: nginxVersion(),
+    'C compiler': output('cc', ['--version']).split('\n')[0] || 'absent',
+    commit: commit(),
+    command: commandLine,
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    'load average at the start': os
+      .loadavg()
+      .map((value) => value.toFixed(1))
+      .join(' '),
+  };
+}
