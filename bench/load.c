@@ -20,9 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PUBLISHERS_TOKEN UINT32_MAX
@@ -38,14 +36,6 @@ void fail(const char *what) {
   exit(1);
 }
 
-static uint64_t clock_ns(clockid_t clock) {
-  struct timespec t;
-  if (clock_gettime(clock, &t) != 0) fail("reading a clock (has the server ended?)");
-  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-uint64_t now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
-
 /* Non-blocking; `source` chooses 127.0.0.(1 + source) as the local address. */
 int connect_to(const struct target *to, int source) {
   struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = htons((uint16_t)to->port)};
@@ -58,35 +48,6 @@ int connect_to(const struct target *to, int source) {
   if (bind(fd, (struct sockaddr *)&local, sizeof local) != 0) fail("bind");
   if (connect(fd, (struct sockaddr *)&remote, sizeof remote) != 0 && errno != EINPROGRESS) fail("connect");
   return fd;
-}
-
-/* CPU time of all server processes together, from the kernel's own nanosecond clock of each. */
-static uint64_t server_cpu_ns(void) {
-  uint64_t sum = 0;
-  for (int i = 0; i < options.server_count; i++) {
-    clockid_t clock;
-    if (clock_getcpuclockid(options.servers[i], &clock) != 0) fail("no such server process");
-    sum += clock_ns(clock);
-  }
-  return sum;
-}
-
-/* Ticks spent in user space by all server processes: coarse, good enough for a share of a long run. */
-static void server_ticks(uint64_t *user, uint64_t *system) {
-  *user = *system = 0;
-  for (int i = 0; i < options.server_count; i++) {
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", options.servers[i]);
-    FILE *file = fopen(path, "r");
-    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file) fclose(file);
-    text[length] = 0;
-    unsigned long u = 0, s = 0;
-    char *after = strrchr(text, ')');
-    if (after) sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u, &s);
-    *user += u;
-    *system += s;
-  }
 }
 
 static int wait_ms(void) {
@@ -109,45 +70,13 @@ static bool all_arrived(void) {
   return publishers_finished() && (options.stuck || seen.deliveries >= expected);
 }
 
-struct sample {
-  uint64_t wall, load, server, user, system;
-};
-
-static struct sample take_sample(void) {
-  struct sample s = {.wall = now_ns(), .load = clock_ns(CLOCK_PROCESS_CPUTIME_ID), .server = server_cpu_ns()};
-  server_ticks(&s.user, &s.system);
-  return s;
-}
-
-static void print_quantiles(const char *name, const struct histogram *h) {
-  printf(",\"%s\":{\"p50Us\":%.1f,\"p99Us\":%.1f,\"maxUs\":%.1f}", name,
-         (double)histogram_quantile(h, 0.5) / 1e3, (double)histogram_quantile(h, 0.99) / 1e3,
-         (double)h->max / 1e3);
-}
-
-static void print_result(const struct sample *a, const struct sample *b) {
-  double wall = (double)(b->wall - a->wall);
-  uint64_t ticks = b->user - a->user + b->system - a->system;
-  printf("{\"streams\":%d,\"posted\":%lu,\"refused\":%lu,\"deliveries\":%lu,\"outOfOrder\":%lu,"
-         "\"stray\":%lu,\"closed\":%lu,\"bytes\":%lu,\"seconds\":%.6f,\"loadCpuShare\":%.4f,"
-         "\"serverCpuUs\":%.1f,\"serverCpuShare\":%.4f,\"serverUserShare\":%.4f",
-         streams_live(), published.posted, published.refused, seen.deliveries, seen.out_of_order, seen.stray,
-         seen.closed, seen.bytes, wall / 1e9, (double)(b->load - a->load) / wall,
-         (double)(b->server - a->server) / 1e3, (double)(b->server - a->server) / wall,
-         ticks > 0 ? (double)(b->user - a->user) / (double)ticks : 0.0);
-  print_quantiles("answers", &published.answers);
-  print_quantiles("latency", &seen.latency);
-  printf("}\n");
-  fflush(stdout);
-}
-
 static void measure(const struct run *run) {
   streams_begin(run);
-  struct sample before = take_sample();
+  struct sample before = take_sample(&options);
   uint64_t deadline = before.wall + (uint64_t)(run->deadline_s * 1e9);
   publishers_begin(run);
   while (!all_arrived() && now_ns() < deadline) turn();
-  struct sample after = take_sample();
+  struct sample after = take_sample(&options);
   print_result(&before, &after);
 }
 

@@ -73,7 +73,14 @@ struct published {
   struct histogram answers;
 };
 
+/* Clocks in nanoseconds, CPU of user and system in ticks. */
+struct sample {
+  uint64_t wall, load, server, user, system;
+};
+
 uint64_t now_ns(void);
+struct sample take_sample(const struct options *options);
+void print_result(const struct sample *before, const struct sample *after);
 void fail(const char *what);
 int connect_to(const struct target *to, int source);
 
