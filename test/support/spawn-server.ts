@@ -34,14 +34,17 @@ const parseLines = (text: string): Record<string, unknown>[] =>
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+/** Given to every server, except those that the caller gives. */
+const DEFAULTS = { '-bind': '127.0.0.1:0', '-bindctl': '127.0.0.1:0', '-secret': SECRET };
+
 /** Starts a server on free loopback ports with the test secret; killed by `t.after`. */
 export async function spawnServer(
   t: Owner,
   args: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
 ): Promise<SpawnedServer> {
-  const base = ['-bind', '127.0.0.1:0', '-bindctl', '127.0.0.1:0', '-secret', SECRET];
-  const child = spawn(process.execPath, [CLI, ...base, ...args], {
+  const base = Object.entries(DEFAULTS).filter(([flag]) => !args.includes(flag));
+  const child = spawn(process.execPath, [CLI, ...base.flat(), ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,0 +1,54 @@
+/** What the adapters of real client libraries have in common: one record of what the application got. */
+import { type Deadline, eventually } from './wait.ts';
+
+/** One call of the application's callback. */
+export interface Received {
+  readonly id: string;
+  readonly event: string;
+  readonly data: string;
+  /** `performance.now()` inside the callback. */
+  readonly atMs: number;
+}
+
+/** One HTTP request that the library sent. */
+export interface RequestRecord {
+  readonly lastEventId: string | null;
+  /** 0 until a response head has arrived, and for good when none came. */
+  status: number;
+}
+
+export interface LibraryClient {
+  readonly received: readonly Received[];
+  readonly requests: readonly RequestRecord[];
+  close(): void;
+}
+
+export interface ConnectOptions {
+  readonly url: string;
+  readonly token: string;
+}
+
+type FetchInit = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> };
+
+/** A `fetch` that adds the token, as the libraries' documentation advises, and records each request. */
+export function recordingFetch(requests: RequestRecord[], token: string) {
+  return async (url: string | URL, init: FetchInit = {}): Promise<Response> => {
+    const headers = new Headers({ ...init.headers, authorization: `Bearer ${token}` });
+    const record: RequestRecord = { lastEventId: headers.get('last-event-id'), status: 0 };
+    requests.push(record);
+    const response = await fetch(url, { ...init, headers });
+    record.status = response.status;
+    return response;
+  };
+}
+
+const answered = (client: LibraryClient): number =>
+  client.requests.filter(({ status }) => status !== 0).length;
+
+/** Waits for the head of the `count`th response: from then on the server has the stream. */
+export const connected = (client: LibraryClient, count = 1, deadline: Deadline = {}) =>
+  eventually(() => answered(client) >= count, { what: `${count} response heads`, ...deadline });
+
+/** Waits until the callback has been called `count` times in all. */
+export const callbacks = (client: LibraryClient, count: number, deadline: Deadline = {}) =>
+  eventually(() => client.received.length >= count, { what: `callback ${count}`, ...deadline });
