@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   const values = parseOptions(process.argv.slice(2), process.env);
   if (values.help) return console.log(helpText());
   if (values.version) return console.log(version());
-  const config = withKeys(resolveConfig(values, process.env));
+  const config = withKeys(resolveConfig(values));
   // The arguments may hold the secret; a title takes their place in the process list.
   process.title = 'tidings';
   const logger = createLogger(config['log-level']);
@@ -31,8 +31,8 @@ async function main(): Promise<void> {
       `the secret is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`,
     );
   const server = new Server({ config, logger });
-  await server.start();
   stopOnSignals(server);
+  await server.start();
   if (config.dev && keys.kind === 'secret') console.log(greeting(server, keys.secret));
 }
 

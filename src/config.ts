@@ -37,14 +37,15 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): O
     const fromEnv = env[envName(name)];
     const raw = given[name] ?? fromEnv;
     const source = given[name] === undefined ? envName(name) : `-${name}`;
-    values[name] =
-      raw === undefined ? convert(source, spec, String(spec.fallback)) : convert(source, spec, raw);
+    // Nobody means an empty secret, token or file; taken as "not given" it would switch off a guard.
+    if (raw === '' && spec.kind === 'text') fail(`${source} must not be empty`);
+    values[name] = convert(source, spec, raw ?? String(spec.fallback));
   }
   return Object.freeze(values) as OptionValues;
 }
 
 /** Checks what options mean together and reads the files they name. @throws `CONFIG_INVALID` */
-export function resolveConfig(values: OptionValues, env: NodeJS.ProcessEnv = {}): Config {
+export function resolveConfig(values: OptionValues): Config {
   const controlAddress = parseListenAddress('bindctl', values.bindctl);
   if (!isLoopback(controlAddress) && values['ctl-token'] === '')
     fail(
@@ -57,7 +58,7 @@ export function resolveConfig(values: OptionValues, env: NodeJS.ProcessEnv = {})
     publicAddress: parseListenAddress('bind', values.bind),
     controlAddress,
     peers: new PeerResolver(values['trust-proxy']),
-    keys: tokenKeys(values, env),
+    keys: tokenKeys(values),
   });
 }
 
@@ -121,10 +122,9 @@ function checkOrigins(origins: readonly string[]): void {
   }
 }
 
-function tokenKeys(values: OptionValues, env: NodeJS.ProcessEnv): TokenKeys | undefined {
-  const isSecretGiven = values.secret !== '' || env[envName('secret')] !== undefined;
+function tokenKeys(values: OptionValues): TokenKeys | undefined {
   const sources = [
-    isSecretGiven && '-secret',
+    values.secret !== '' && '-secret',
     values['secret-file'] !== '' && '-secret-file',
     values['public-key'] !== '' && '-public-key',
   ].filter((source) => source !== false);

@@ -37,7 +37,7 @@ const parseLines = (text: string): Record<string, unknown>[] =>
 /** Given to every server, except those that the caller gives. */
 const DEFAULTS = { '-bind': '127.0.0.1:0', '-bindctl': '127.0.0.1:0', '-secret': SECRET };
 
-/** Starts a server on free loopback ports with the test secret; killed by `t.after`. */
+/** Starts a server on free loopback ports, with the test secret unless it is to make one (`-dev`). */
 export async function spawnServer(
   t: Owner,
   args: readonly string[] = [],

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parseOptions, resolveConfig } from '../../src/config.ts';
+import { helpText, OPTIONS, optionsMarkdown } from '../../src/options.ts';
+
+const CONFIG_INVALID = { code: 'CONFIG_INVALID' };
+const parse = (...argv: string[]) => parseOptions(argv, {});
+const resolve = (argv: string[], env = {}) => resolveConfig(parseOptions(argv, env));
+const refused = (argv: string[], message: RegExp, env = {}) =>
+  assert.throws(() => resolve(argv, env), { ...CONFIG_INVALID, message });
+
+test('config - the original command line in all four spellings', () => {
+  for (const argv of [
+    ['-bind', '1.2.3.4:1', '-secret', 's'],
+    ['-bind=1.2.3.4:1', '-secret=s'],
+    ['--bind', '1.2.3.4:1', '--secret', 's'],
+    ['--bind=1.2.3.4:1', '--secret=s'],
+  ]) {
+    const { bind, secret, bindctl } = parse(...argv);
+    assert.deepEqual([bind, secret, bindctl], ['1.2.3.4:1', 's', '127.0.0.1:8001']);
+  }
+});
+
+test('config - values are taken as they are, whatever they look like', () => {
+  for (const value of ['-abc', '--x', 'a=b=c', 'a b', '1e3', '0x10', 'é€', '\'"', '--no-dev']) {
+    assert.equal(parse('-secret', value).secret, value);
+    assert.equal(parse(`--secret=${value}`).secret, value);
+  }
+});
+
+test('config - the last of a repeated flag wins, a flag wins over the environment', () => {
+  assert.equal(parse('-stall', '5', '-stall', '6').stall, 6);
+  const env = { TIDINGS_STALL: '7', TIDINGS_MAX_BODY: '2048', TIDINGS_DEV: 'true' };
+  const values = parseOptions(['-stall', '8'], env);
+  assert.deepEqual([values.stall, values['max-body'], values.dev], [8, 2_048, true]);
+});
+
+test('config - switches', () => {
+  assert.equal(parse('-dev').dev, true);
+  assert.equal(parse('-dev=false').dev, false);
+  assert.throws(() => parse('-dev=perhaps'), CONFIG_INVALID);
+});
+
+test('config - what is wrong is named in one sentence, a secret never', () => {
+  refused(['-bogus'], /^unknown flag -bogus: see -help$/);
+  refused(['-secert=hunter2'], /^unknown flag -secert: see -help$/);
+  refused(['hunter2'], /^every argument must be a flag and its value: see -help$/);
+  refused(['-constructor', 'x'], /unknown flag/);
+  refused(['-stall'], /-stall needs a value/);
+  refused(['-stall', '1s'], /-stall must be a whole number from 1 to 3600, got "1s"/);
+  refused(['-stall', '0'], /from 1 to 3600/);
+  refused(['-stall', '-5'], /got "-5"/);
+  refused([], /TIDINGS_STALL must be/, { TIDINGS_STALL: 'x' });
+  refused(['-log-level', 'loud'], /must be one of debug, info/);
+});
+
+test('config - addresses', () => {
+  for (const bad of [
+    '127.0.0.1',
+    'x:',
+    ':',
+    '127.0.0.1:70000',
+    '[::1]',
+    '[bogus]:1',
+    '::1:80',
+    'unix:relative',
+    `unix:/${'x'.repeat(200)}`,
+  ])
+    refused(['-secret', 's', '-bind', bad], /-bind /);
+  assert.deepEqual(resolve(['-secret', 's', '-bind', '[::1]:80']).publicAddress, {
+    kind: 'tcp',
+    host: '::1',
+    port: 80,
+  });
+  assert.deepEqual(resolve(['-secret', 's', '-bind', ':80']).publicAddress, {
+    kind: 'tcp',
+    host: '',
+    port: 80,
+  });
+  assert.deepEqual(resolve(['-secret', 's', '-bind', 'unix:/run/t']).publicAddress, {
+    kind: 'unix',
+    path: '/run/t',
+  });
+});
+
+test('config - a control listener that others can reach needs a token', () => {
+  for (const open of [
+    '0.0.0.0:8001',
+    ':8001',
+    '[::]:8001',
+    '10.0.0.1:8001',
+    'example.org:8001',
+    '127.0.0.1.evil:1',
+  ]) {
+    refused(['-secret', 's', '-bindctl', open], /set -ctl-token/);
+    assert.ok(resolve(['-secret', 's', '-ctl-token', 't', '-bindctl', open]));
+  }
+  for (const closed of ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', 'localhost:1', 'unix:/run/x'])
+    assert.ok(resolve(['-secret', 's', '-bindctl', closed]));
+});
+
+test('config - origins are exact', () => {
+  for (const bad of [
+    'https://a.example/',
+    'a.example',
+    'https://a.example/x',
+    '*,https://a.example',
+    'null',
+    'https://A.example',
+  ])
+    refused(['-secret', 's', '-cors', bad], /-cors takes exact origins/);
+  const { cors } = resolve(['-secret', 's', '-cors', 'https://a.example, http://b.example:8080']);
+  assert.deepEqual(cors, ['https://a.example', 'http://b.example:8080']);
+});
+
+test('config - one source of keys', () => {
+  refused(['-secret', 's', '-secret-file', '/x'], /-secret and -secret-file exclude each other/);
+  refused(['-secret', 's', '-public-key', '/x'], /exclude each other/);
+  refused(['-secret', ''], /^-secret must not be empty$/);
+  refused(['-ctl-token='], /^-ctl-token must not be empty$/);
+  refused(['-secret', ' \t\n'], /the secret is empty/);
+  refused([], /^TIDINGS_SECRET must not be empty$/, { TIDINGS_SECRET: '' });
+  refused(['-secret', '-----BEGIN PUBLIC KEY-----\nx'], /the secret is a key file/);
+  refused(['-secret', '  -----BEGIN PUBLIC KEY-----\nx'], /the secret is a key file/);
+  refused(['-secret', '{"kty":"oct","k":"x"}'], /the secret is a key file/);
+  refused(
+    ['-secret-file', '/does/not/exist'],
+    /-secret-file: cannot read \/does\/not\/exist \(ENOENT\)/,
+  );
+  refused(['-cert', '/x', '-secret', 's'], /-cert and -key must be given together/);
+  assert.equal(resolve([]).keys, undefined);
+});
+
+test('config - a secret from a file or the environment, and its predecessor', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'secret');
+  writeFileSync(file, 'from a file\r\n');
+  assert.deepEqual(resolve(['-secret-file', file]).keys, { kind: 'secret', secret: 'from a file' });
+  assert.deepEqual(resolve([], { TIDINGS_SECRET: 'env' }).keys, { kind: 'secret', secret: 'env' });
+  const rotated = resolve(['-secret', 'new', '-previous-secret', 'old']).keys;
+  assert.deepEqual(rotated, { kind: 'secret', secret: 'new', previousSecret: 'old' });
+  refused(['-public-key', file, '-previous-secret', 'x'], /-previous-secret has no meaning/);
+});
+
+test('config - proxies are addresses and networks', () => {
+  for (const bad of ['proxy', '10.0.0.0/33', '10.0.0.0/x', '10.0.0.0/', '::1/129'])
+    refused(['-secret', 's', '-trust-proxy', bad], /-trust-proxy takes addresses and networks/);
+});
+
+test('config - help and the README table name every option', () => {
+  for (const name of Object.keys(OPTIONS)) {
+    assert.ok(helpText().includes(`\n  -${name}`), name);
+    assert.ok(optionsMarkdown().includes(`| \`-${name}\` |`), name);
+  }
+});
