@@ -36,7 +36,7 @@ for (const { signal, code } of [
   { signal: 'SIGKILL', code: 18 },
 ] as const) {
   curlTest(`exits with ${code} when the server is stopped by ${signal}`, async (t) => {
-    const server = await spawnServer(t, ['-drain', '1']);
+    const server = await spawnServer(t);
     const client = await join(t, server, connect);
     const id = await say(server, 'last');
     await callbacks(client, 1);

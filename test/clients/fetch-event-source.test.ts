@@ -3,17 +3,15 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import {
   connectFetchEventSource,
-  page,
   RECONNECT_ON_CLOSE,
 } from '../support/client-fetch-event-source.ts';
-import { type ConnectOptions, callbacks, connected } from '../support/client-library.ts';
+import { type ConnectOptions, connected } from '../support/client-library.ts';
 import {
   comesBackAfterRestart,
   deliversEachAtOnce,
   deliversEachInTurn,
   eventsUrl,
   join,
-  say,
   staysSilentUnderHeartbeats,
 } from '../support/client-scenarios.ts';
 import { spawnServer } from '../support/spawn-server.ts';
@@ -37,27 +35,10 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
 }
 
 test('fetch-event-source - a clean end resolves its promise when onclose does not throw', async (t) => {
-  const server = await spawnServer(t, ['-drain', '1']);
+  const server = await spawnServer(t);
   const client = await join(t, server, connect);
   await server.stop('SIGTERM');
   assert.equal(await within(client.done), 'resolved');
-});
-
-test('fetch-event-source - a page shown again gets what it missed while hidden', async (t) => {
-  const server = await spawnServer(t);
-  const client = await join(t, server, connect);
-  t.after(() => Object.assign(page, { hidden: false }));
-  await say(server, 'seen');
-  await callbacks(client, 1);
-  Object.assign(page, { hidden: true }).dispatchEvent(new Event('visibilitychange'));
-  await say(server, 'missed');
-  assert.equal(client.requests.length, 1);
-  Object.assign(page, { hidden: false }).dispatchEvent(new Event('visibilitychange'));
-  await callbacks(client, 2);
-  assert.deepEqual(
-    client.received.map(({ data }) => data),
-    ['seen', 'missed'],
-  );
 });
 
 test('fetch-event-source - by default it asks again after a 401', async (t) => {

@@ -32,7 +32,7 @@ for (const { signal, ending } of [
   { signal: 'SIGKILL', ending: 'cut' },
 ] as const) {
   pythonTest(`sees a ${ending} end when the server is stopped by ${signal}`, async (t) => {
-    const server = await spawnServer(t, ['-drain', '1']);
+    const server = await spawnServer(t);
     const client = await join(t, server, connect);
     await say(server, 'last');
     await callbacks(client, 1);

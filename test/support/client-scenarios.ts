@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectOptions, callbacks, connected, type LibraryClient } from './client-library.ts';
+import { freePort } from './proxy.ts';
 import { emit, type SpawnedServer, spawnServer } from './spawn-server.ts';
 import { openStream } from './sse-client.ts';
 import { bearer, tokenFor } from './tokens.ts';
@@ -109,27 +110,33 @@ export async function staysSilentUnderHeartbeats(t: TestContext, connect: Connec
   assert.deepEqual(contents(client), [{ id, event: 'message', data: 'one' }]);
 }
 
-/** A new server on the same port: the client comes back with its last id, is told of the loss, and goes on. */
+/** The flag with a fixed address: one that a second server can take after the first. */
+export const onFixedPort = async (flag = '-bind'): Promise<string[]> => [
+  flag,
+  `127.0.0.1:${await freePort()}`,
+];
+
+/** A new server on the same port: the client comes back by itself, says what it had last, and goes on. */
 export async function comesBackAfterRestart(
   t: TestContext,
   connect: Connect,
   signal: NodeJS.Signals,
 ): Promise<void> {
-  const old = await spawnServer(t, ['-drain', '1']);
+  const address = await onFixedPort();
+  const old = await spawnServer(t, address);
   const client = await join(t, old, connect);
   const id = await say(old, 'before');
   await callbacks(client, 1);
   await old.stop(signal);
-  const next = await spawnServer(t, ['-bind', new URL(old.publicUrl).host]);
+  const next = await spawnServer(t, address);
   await connected(client, 2, { withinMs: 30_000 });
   const { lastEventId, status } = client.requests.at(-1)!;
   assert.deepEqual({ lastEventId, status }, { lastEventId: id, status: 200 });
-  await callbacks(client, 2);
   await say(next, 'after');
-  await callbacks(client, 3);
-  const [, gap, after] = client.received;
-  assert.equal(gap?.event, 'tidings.gap');
-  const { after: asked, reason } = JSON.parse(gap.data) as Record<string, unknown>;
-  assert.deepEqual({ asked, reason }, { asked: id, reason: 'epoch' });
-  assert.equal(after?.data, 'after');
+  const messages = () => client.received.filter(({ event }) => event === 'message');
+  await eventually(() => messages().length >= 2, { what: 'the event after the restart' });
+  assert.deepEqual(
+    messages().map(({ data }) => data),
+    ['before', 'after'],
+  );
 }
