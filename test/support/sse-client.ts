@@ -14,6 +14,8 @@ export interface OpenOptions {
   readonly headers?: http.OutgoingHttpHeaders;
   readonly method?: string;
   readonly socketPath?: string;
+  /** The client's own address, e.g. `127.0.0.2`: all of 127.0.0.0/8 is this machine. */
+  readonly localAddress?: string;
 }
 
 export class SseClient {
@@ -86,6 +88,7 @@ export async function openStream(
     headers: { accept: 'text/event-stream', ...options.headers },
     method: options.method ?? 'GET',
     ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
+    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
     rejectUnauthorized: false,
   } as https.RequestOptions);
   req.end();

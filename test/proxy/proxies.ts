@@ -1,0 +1,61 @@
+/** Every proxy the tests run behind, and the server behind one of them. */
+import { startApache, startDeployedApache } from '../support/apache.ts';
+import { startCaddy } from '../support/caddy.ts';
+import { startHaproxy } from '../support/haproxy.ts';
+import { startNginx } from '../support/nginx.ts';
+import { missing, type ProxyOptions, type RunningProxy } from '../support/proxy.ts';
+import { type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
+import type { Owner } from '../support/sse-client.ts';
+
+export interface ProxyKind {
+  readonly name: string;
+  /** The reason why it cannot run here, for `{ skip }`. */
+  readonly skip: string | false;
+  readonly start: (t: Owner, options: ProxyOptions) => Promise<RunningProxy>;
+  /** Gives browsers an answer they come back from while the server is away. */
+  readonly masks: boolean;
+  /** Speaks HTTP/2 to browsers. */
+  readonly http2: boolean;
+  /** Learns that a client has left only when it next writes to it. */
+  readonly noticesAtNextWrite: boolean;
+}
+
+const apache = {
+  skip: missing('apache2'),
+  http2: false,
+  noticesAtNextWrite: true,
+};
+const others = { masks: true, http2: true, noticesAtNextWrite: false };
+
+export const PROXIES: readonly ProxyKind[] = [
+  { name: 'apache with the plain block', ...apache, masks: false, start: startApache },
+  { name: 'apache', ...apache, masks: true, start: startDeployedApache },
+  { name: 'nginx', ...others, skip: missing('nginx'), start: startNginx },
+  { name: 'haproxy', ...others, skip: missing('haproxy'), start: startHaproxy },
+  { name: 'caddy', ...others, skip: missing('caddy'), start: startCaddy },
+];
+
+export interface Behind {
+  readonly server: SpawnedServer;
+  readonly proxy: RunningProxy;
+  /** Where browsers open streams. */
+  readonly url: string;
+}
+
+export interface BehindOptions {
+  readonly args?: readonly string[];
+  readonly idleSeconds?: number;
+}
+
+export const portOf = (server: SpawnedServer): number => Number(new URL(server.publicUrl).port);
+
+/** A server with `args` and the proxy in front of it. */
+export async function startBehind(
+  t: Owner,
+  kind: ProxyKind,
+  { args = [], ...options }: BehindOptions = {},
+): Promise<Behind> {
+  const server = await spawnServer(t, args);
+  const proxy = await kind.start(t, { publicPort: portOf(server), ...options });
+  return { server, proxy, url: `${proxy.url}/api/sse/` };
+}
