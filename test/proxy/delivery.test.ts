@@ -1,28 +1,26 @@
 /** Bytes pass every proxy at once, whole and in order. The heartbeat is out of the way: nothing else pushes them. */
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { emit } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually, within } from '../support/wait.ts';
-import { PROXIES, startBehind } from './proxies.ts';
+import { behindEach, startBehind } from './proxies.ts';
 
 const NO_HEARTBEAT = { args: ['-heartbeat', '60'] };
 const EVENT_COUNT = 100;
 /** What the delivery of one event may take; the middle one of all must, the machine being shared. */
 const PROMPT_MS = 100;
 
-for (const kind of PROXIES) {
-  const { name, skip } = kind;
-
-  test(`${name} - a silent stream gets its head and first bytes at once`, { skip }, async (t) => {
+behindEach(
+  'a silent stream gets its head and first bytes at once',
+  async (t, kind) => {
     const { url } = await startBehind(t, kind, NO_HEARTBEAT);
     const headers = { ...bearer(tokenFor('ann')), 'accept-encoding': 'gzip, deflate, br' };
 
     const start = performance.now();
     const stream = await within(openStream(t, url, { headers }), { withinMs: 3_000 });
     await eventually(() => stream.text.endsWith('\n:\n'), { withinMs: 3_000 });
-    t.diagnostic(`${name}: first bytes after ${(performance.now() - start).toFixed(0)} ms`);
+    t.diagnostic(`${kind.name}: first bytes after ${(performance.now() - start).toFixed(0)} ms`);
 
     assert.equal(stream.status, 200);
     assert.equal(stream.headers['content-type'], 'text/event-stream');
@@ -30,9 +28,13 @@ for (const kind of PROXIES) {
     assert.equal(stream.headers['content-encoding'], undefined);
     assert.equal(stream.headers['content-length'], undefined);
     assert.match(stream.text, /^retry: [1-4]\d{3}\n:\n$/);
-  });
+  },
+  { oneByOne: true },
+);
 
-  test(`${name} - an event is there before the next one is sent`, { skip }, async (t) => {
+behindEach(
+  'an event is there before the next one is sent',
+  async (t, kind) => {
     const { url, server } = await startBehind(t, kind, NO_HEARTBEAT);
     const stream = await openStream(t, url, { headers: bearer(tokenFor('ann')) });
     const tookMs: number[] = [];
@@ -48,20 +50,21 @@ for (const kind of PROXIES) {
     tookMs.sort((a, b) => a - b);
     const middle = tookMs[EVENT_COUNT / 2]!;
     const lateCount = tookMs.filter((ms) => ms > PROMPT_MS).length;
-    t.diagnostic(`${name}: middle ${middle.toFixed(1)} ms, ${lateCount} over ${PROMPT_MS} ms`);
+    t.diagnostic(`${kind.name}: middle ${middle.toFixed(1)} ms, ${lateCount} over ${PROMPT_MS} ms`);
     assert.ok(middle <= PROMPT_MS, `half of the events took more than ${PROMPT_MS} ms`);
+  },
+  { oneByOne: true },
+);
+
+behindEach('a 200 kB event arrives whole', async (t, kind) => {
+  const { url, server } = await startBehind(t, kind, {
+    args: [...NO_HEARTBEAT.args, '-max-body', '1000000'],
   });
+  const stream = await openStream(t, url, { headers: bearer(tokenFor('ann')) });
+  const data = '0123456789'.repeat(20_000);
 
-  test(`${name} - a 200 kB event arrives whole`, { skip }, async (t) => {
-    const { url, server } = await startBehind(t, kind, {
-      args: [...NO_HEARTBEAT.args, '-max-body', '1000000'],
-    });
-    const stream = await openStream(t, url, { headers: bearer(tokenFor('ann')) });
-    const data = '0123456789'.repeat(20_000);
+  await emit(server.controlUrl, { userId: 'ann', channel: 'news', payload: `data: ${data}` });
 
-    await emit(server.controlUrl, { userId: 'ann', channel: 'news', payload: `data: ${data}` });
-
-    const event = await stream.next({ withinMs: 10_000 });
-    assert.equal(event.data, data);
-  });
-}
+  const event = await stream.next({ withinMs: 10_000 });
+  assert.equal(event.data, data);
+});

@@ -1,4 +1,5 @@
 /** Every proxy the tests run behind, and the server behind one of them. */
+import test, { type TestContext } from 'node:test';
 import { startApache, startDeployedApache } from '../support/apache.ts';
 import { startCaddy } from '../support/caddy.ts';
 import { startHaproxy } from '../support/haproxy.ts';
@@ -16,24 +17,43 @@ export interface ProxyKind {
   readonly masks: boolean;
   /** Speaks HTTP/2 to browsers. */
   readonly http2: boolean;
+  /** A cookie header of this size passes. */
+  readonly cookieBytes: number;
   /** Learns that a client has left only when it next writes to it. */
   readonly noticesAtNextWrite: boolean;
 }
 
-const apache = {
-  skip: missing('apache2'),
-  http2: false,
-  noticesAtNextWrite: true,
-};
-const others = { masks: true, http2: true, noticesAtNextWrite: false };
+const apache = { skip: missing('apache2'), http2: false, noticesAtNextWrite: true };
+const others = { masks: true, http2: true, noticesAtNextWrite: false, cookieBytes: 12_000 };
+const plain = { masks: false, cookieBytes: 8_100, start: startApache };
+const deployed = { masks: true, cookieBytes: 12_000, start: startDeployedApache };
 
 export const PROXIES: readonly ProxyKind[] = [
-  { name: 'apache with the plain block', ...apache, masks: false, start: startApache },
-  { name: 'apache', ...apache, masks: true, start: startDeployedApache },
+  { name: 'apache with the plain block', ...apache, ...plain },
+  { name: 'apache', ...apache, ...deployed },
   { name: 'nginx', ...others, skip: missing('nginx'), start: startNginx },
   { name: 'haproxy', ...others, skip: missing('haproxy'), start: startHaproxy },
   { name: 'caddy', ...others, skip: missing('caddy'), start: startCaddy },
 ];
+
+export interface Choice {
+  readonly kinds?: readonly ProxyKind[];
+  /** One after the other, for tests that look at the clock. */
+  readonly oneByOne?: boolean;
+}
+
+/** The same test behind every proxy. */
+export function behindEach(
+  subject: string,
+  body: (t: TestContext, kind: ProxyKind) => Promise<void>,
+  { kinds = PROXIES, oneByOne = false }: Choice = {},
+): void {
+  test(subject, { concurrency: !oneByOne }, async (t) => {
+    const run = (kind: ProxyKind) =>
+      t.test(`${kind.name} - ${subject}`, { skip: kind.skip }, (sub) => body(sub, kind));
+    await Promise.all(kinds.map(run));
+  });
+}
 
 export interface Behind {
   readonly server: SpawnedServer;

@@ -11,8 +11,8 @@ import { promisify } from 'node:util';
 import type { Owner } from './sse-client.ts';
 import { eventually } from './wait.ts';
 
-/** How long a proxy may take to end by itself before its whole process group is killed. */
-const STOP_MS = 3_000;
+/** Proxies wait for open streams when they are asked to end; after this the process group is killed. */
+const STOP_MS = 500;
 
 /** Servers live in folders that an ordinary user's PATH leaves out. */
 const SEARCH_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
