@@ -93,18 +93,19 @@ export class Flusher {
 
   /** Writes to a Live stream what it has not had, ahead of its turn. */
   catchUp(stream: Stream): void {
-    if (stream.state !== StreamState.Live) return;
-    const { position } = stream;
-    const { flushedThrough } = this;
-    this.flushFrom(stream, Math.max(position, flushedThrough));
+    if (stream.state === StreamState.Live)
+      this.flushFrom(stream, Math.max(stream.position, this.flushedThrough));
   }
 
   readonly #run = (): void => {
     const end = this.#now() + SLICE_MS;
+    // Held fast for the slice: a mark that moved with every target would give each its own range.
+    const flushedThrough = this.flushedThrough;
     for (let visited = 1; ; visited += 1) {
       const stream = this.#next();
       if (stream === undefined) return this.#idle();
-      if (stream.state === StreamState.Live) this.catchUp(stream);
+      if (stream.state === StreamState.Live)
+        this.flushFrom(stream, Math.max(stream.position, flushedThrough));
       if (visited % STREAMS_PER_CLOCK_CHECK === 0 && this.#now() > end) break;
     }
     this.#forgetRanges();

@@ -26,37 +26,52 @@ export class Range {
   readonly after: number;
   /** Newest number at the time it was built. */
   readonly head: number;
-  readonly #entries: readonly Entry[];
-  readonly #targets: Set<string> | undefined;
+  readonly #forEveryone: Entry[] = [];
+  // Built in one pass, so that many users with an entry each do not each search all entries.
+  readonly #forUser = new Map<string, Entry[]>();
   #shared: readonly Piece[] | undefined;
   #own: Map<string, readonly Piece[]> | undefined;
 
   constructor(logs: readonly ChannelLog[], after: number, head: number) {
     this.after = after;
     this.head = head;
-    this.#entries = logs.length === 1 ? logs[0]!.after(after) : merge(logs, after);
-    this.#targets = targetsOf(this.#entries);
+    const entries = logs.length === 1 ? logs[0]!.after(after) : merge(logs, after);
+    for (const entry of entries) this.#add(entry);
   }
 
   /** Hot path: once per stream per flush. Allocates on the first call only. */
   piecesFor(user: string): readonly Piece[] {
-    if (this.#targets === undefined || !this.#targets.has(user)) {
-      this.#shared ??= cut(this.#entries.filter((entry) => entry.to === undefined));
-      return this.#shared;
-    }
-    return this.#ownPieces(user);
+    if (this.#forUser.size > 0 && this.#forUser.has(user)) return this.#ownPieces(user);
+    this.#shared ??= cut(this.#forEveryone);
+    return this.#shared;
   }
 
   /** Number of the first entry that is meant for this user, `head` when there is none. */
   firstFor(user: string): number {
-    return this.#entries.find((entry) => isFor(entry, user))?.n ?? this.head;
+    const own = this.#forUser.get(user)?.[0]?.n ?? this.head;
+    return Math.min(own, this.#forEveryone[0]?.n ?? this.head);
+  }
+
+  #add(entry: Entry): void {
+    const { to } = entry;
+    if (to === undefined) this.#forEveryone.push(entry);
+    else if (typeof to === 'string') this.#addFor(to, entry);
+    else for (const user of to) this.#addFor(user, entry);
+  }
+
+  #addFor(user: string, entry: Entry): void {
+    const entries = this.#forUser.get(user);
+    if (entries === undefined) this.#forUser.set(user, [entry]);
+    else entries.push(entry);
   }
 
   #ownPieces(user: string): readonly Piece[] {
     this.#own ??= new Map();
     let pieces = this.#own.get(user);
     if (pieces === undefined) {
-      pieces = cut(this.#entries.filter((entry) => isFor(entry, user)));
+      const own = this.#forUser.get(user)!;
+      const isAlone = this.#forEveryone.length === 0;
+      pieces = cut(isAlone ? own : [...own, ...this.#forEveryone].sort(byNumber));
       this.#own.set(user, pieces);
     }
     return pieces;
@@ -74,23 +89,11 @@ export function cutFrame(bytes: Buffer, through: number): Piece[] {
   return pieces;
 }
 
-const isFor = ({ to }: Entry, user: string): boolean =>
-  to === undefined || to === user || (typeof to === 'object' && to.has(user));
-
-function targetsOf(entries: readonly Entry[]): Set<string> | undefined {
-  let targets: Set<string> | undefined;
-  for (const { to } of entries) {
-    if (to === undefined) continue;
-    targets ??= new Set();
-    if (typeof to === 'string') targets.add(to);
-    else for (const user of to) targets.add(user);
-  }
-  return targets;
-}
+const byNumber = (a: Entry, b: Entry): number => a.n - b.n;
 
 // An event sent to several channels has one number in each of their logs: it is kept once.
 function merge(logs: readonly ChannelLog[], after: number): Entry[] {
-  const entries = logs.flatMap((log) => log.after(after)).sort((a, b) => a.n - b.n);
+  const entries = logs.flatMap((log) => log.after(after)).sort(byNumber);
   return entries.filter((entry, i) => i === 0 || entry.n !== entries[i - 1]!.n);
 }
 

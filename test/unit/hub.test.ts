@@ -185,3 +185,24 @@ test('hub - agrees with a naive model: random streams, emits, backpressure and d
   check();
   assert.equal(hub.blockedStreams.size, 0);
 });
+
+test('hub - an emit each to many users in one turn reads the log once per slice, not once per user', async () => {
+  const hub = newHub(100_000);
+  const users = Array.from({ length: 2_000 }, (_, i) => `u${i}`);
+  const sinks = users.map((user) => {
+    const sink = new FakeSink();
+    openOn(hub, user, ['c'], sink);
+    return sink;
+  });
+  const { log } = hub.channels.get('c')!;
+  const after = log.after.bind(log);
+  let reads = 0;
+  log.after = (n) => {
+    reads += 1;
+    return after(n);
+  };
+  for (const [i, user] of users.entries()) hub.append(entry(i + 1, ['c'], user));
+  while (sinks.some((sink) => sink.writes.length === 0)) await turn();
+  assert.ok(reads < 200, `${reads} reads`);
+  for (const [i, sink] of sinks.entries()) assert.equal(sink.text, `<${i + 1}>:\n`);
+});
