@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Installs what the tests and benchmarks use beside Node: as root on Debian or Ubuntu with
+# apt-get, elsewhere nothing. A test whose tool is missing says so and is left out, so this
+# ends well either way and names what is left out. No service is started or switched on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+# A command or a file that shows the tool is there | its Debian package | what needs it
+readonly TOOLS='
+apache2|apache2|tests behind Apache and of the browser page through it
+nginx|nginx|tests behind nginx
+/usr/lib/nginx/modules/ngx_nchan_module.so|libnginx-mod-nchan|benchmarks against Nchan
+haproxy|haproxy|tests behind HAProxy
+caddy|caddy|tests behind Caddy
+chromium|chromium|tests in a real browser
+curl|curl|tests with curl as the client
+openssl|openssl|tests over TLS
+strace|strace|tests that count system calls
+faketime|faketime|tests under a clock that steps
+gcc|gcc|benchmarks with load from a C program
+/usr/include/stdio.h|libc6-dev|benchmarks with load from a C program
+python3|python3|tests with Python clients
+ensurepip|python3-venv|tests with Python clients
+ip|iproute2|tests and benchmarks that look at sockets from outside
+debootstrap|debootstrap|the whole suite on Node 24 in Debian 13
+unshare|util-linux|the whole suite on Node 24 in Debian 13
+/etc/ssl/certs/ca-certificates.crt|ca-certificates|installing npm and Python packages
+'
+readonly POLICY=/usr/sbin/policy-rc.d
+readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
+readonly SERVICES='apache2 nginx haproxy caddy'
+readonly PYTHON_DIR=.cache/python
+readonly REQUIREMENTS=scripts/python-requirements.txt
+
+is_there() {
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    ensurepip) [ -x "$PYTHON_DIR/bin/python" ] || python3 -c 'import ensurepip' 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# Lines of TOOLS whose tool is not there.
+missing_tools() {
+  local probe package purpose
+  while IFS='|' read -r probe package purpose; do
+    [ -z "$probe" ] || is_there "$probe" || echo "$probe|$package|$purpose"
+  done <<<"$TOOLS"
+}
+
+is_debian() {
+  command -v apt-get >/dev/null && grep -qsE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
+}
+
+name_left_out() {
+  local probe package purpose
+  while IFS='|' read -r probe package purpose; do
+    [ -z "$probe" ] || echo "left out: $purpose ($package is not installed)"
+  done
+}
+
+# Packages start their services on installation unless this file forbids it. One that was there
+# is put aside meanwhile; ours is known by its mark, should an earlier run have been killed.
+hold_services() {
+  trap release_services EXIT
+  if [ -e "$POLICY" ] && ! grep -qs "$POLICY_MARK" "$POLICY"; then mv "$POLICY" "$POLICY.held"; fi
+  printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" >"$POLICY"
+  chmod 755 "$POLICY"
+}
+
+release_services() {
+  trap - EXIT
+  rm -f "$POLICY"
+  if [ -e "$POLICY.held" ]; then mv "$POLICY.held" "$POLICY"; fi
+}
+
+# A server that only the tests use must not take port 80 after the next boot either.
+keep_off_at_boot() {
+  local service
+  [ -d /run/systemd/system ] || return 0
+  for service in $SERVICES; do
+    case " $* " in *" $service "*) systemctl disable --quiet "$service" || true ;; esac
+  done
+}
+
+has_candidate() {
+  [[ $(apt-cache policy "$1") =~ Candidate:\ [^\(] ]]
+}
+
+install_packages() {
+  local package wanted=()
+  apt-get update -qq
+  for package in "$@"; do
+    if has_candidate "$package"; then wanted+=("$package"); fi
+  done
+  [ ${#wanted[@]} -gt 0 ] || return 0
+  echo "installing ${wanted[*]}"
+  hold_services
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "${wanted[@]}" >/dev/null </dev/null
+  release_services
+  keep_off_at_boot "${wanted[@]}"
+}
+
+# Its own environment: the system's Python stays as it is, and the versions are ours.
+install_python_clients() {
+  is_there python3 && is_there ensurepip || return 0
+  cmp -s "$REQUIREMENTS" "$PYTHON_DIR/installed.txt" && return 0
+  echo "installing the Python clients into $PYTHON_DIR"
+  rm -rf "$PYTHON_DIR"
+  python3 -m venv "$PYTHON_DIR"
+  "$PYTHON_DIR/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --requirement "$REQUIREMENTS"
+  cp "$REQUIREMENTS" "$PYTHON_DIR/installed.txt"
+}
+
+main() {
+  local packages
+  if [ "$(id -u)" = 0 ] && is_debian; then
+    packages=$(missing_tools | cut -d'|' -f2 | sort -u)
+    # shellcheck disable=SC2086 # one word per package
+    [ -z "$packages" ] || install_packages $packages
+    install_python_clients
+  else
+    echo 'not root on Debian or Ubuntu: nothing is installed'
+    [ -x "$PYTHON_DIR/bin/python" ] ||
+      echo 'left out: tests with Python clients, unless python3 has requests and sseclient-py'
+  fi
+  missing_tools | name_left_out
+}
+
+main

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs the compiled tests, all of them or the files given, on this Node. What people read goes to
+# standard output; the record that test-all.sh counts goes to .cache/tests.tap.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Streams are open files, and many shells allow only 1,024 of them.
+readonly MAX_FILES=20000
+# No test may keep a machine busy for ever, in milliseconds.
+readonly TIMEOUT_MS=900000
+
+raise_open_files() {
+  local hard
+  hard=$(ulimit -Hn)
+  if [ "$hard" = unlimited ] || [ "$hard" -gt "$MAX_FILES" ]; then hard=$MAX_FILES; fi
+  ulimit -Sn "$hard"
+}
+
+raise_open_files
+mkdir -p .cache
+rm -f .cache/tests.tap
+files=("$@")
+if [ ${#files[@]} = 0 ]; then files=(dist/test/*/*.test.js); fi
+# One file at a time: tests start servers, proxies and browsers and expect answers in time.
+exec node --test --test-concurrency=1 --test-timeout="$TIMEOUT_MS" \
+  --test-reporter=spec --test-reporter-destination=stdout \
+  --test-reporter=tap --test-reporter-destination=.cache/tests.tap \
+  "${files[@]}"
