@@ -2,7 +2,7 @@
 import test, { type TestContext } from 'node:test';
 import { startApache, startDeployedApache } from '../support/apache.ts';
 import { startCaddy } from '../support/caddy.ts';
-import { startHaproxy } from '../support/haproxy.ts';
+import { startHaproxy, startHaproxyWithoutTls } from '../support/haproxy.ts';
 import { startNginx } from '../support/nginx.ts';
 import { missing, type ProxyOptions, type RunningProxy } from '../support/proxy.ts';
 import { type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
@@ -17,22 +17,26 @@ export interface ProxyKind {
   readonly masks: boolean;
   /** Speaks HTTP/2 to browsers. */
   readonly http2: boolean;
+  /** What the server is told of a client at 127.0.0.1 that claims to be at 192.0.2.7. */
+  readonly forwardedFor: string;
   /** A cookie header of this size passes. */
   readonly cookieBytes: number;
   /** Learns that a client has left only when it next writes to it. */
   readonly noticesAtNextWrite: boolean;
 }
 
+const recommended = { masks: true, forwardedFor: '127.0.0.1', cookieBytes: 12_000 };
+const plain = { masks: false, forwardedFor: '192.0.2.7, 127.0.0.1', cookieBytes: 8_100 };
 const apache = { skip: missing('apache2'), http2: false, noticesAtNextWrite: true };
-const others = { masks: true, http2: true, noticesAtNextWrite: false, cookieBytes: 12_000 };
-const plain = { masks: false, cookieBytes: 8_100, start: startApache };
-const deployed = { masks: true, cookieBytes: 12_000, start: startDeployedApache };
+const others = { ...recommended, http2: true, noticesAtNextWrite: false };
+const haproxy = { ...others, skip: missing('haproxy') };
 
 export const PROXIES: readonly ProxyKind[] = [
-  { name: 'apache with the plain block', ...apache, ...plain },
-  { name: 'apache', ...apache, ...deployed },
+  { name: 'apache with the plain block', ...apache, ...plain, start: startApache },
+  { name: 'apache', ...apache, ...recommended, start: startDeployedApache },
   { name: 'nginx', ...others, skip: missing('nginx'), start: startNginx },
-  { name: 'haproxy', ...others, skip: missing('haproxy'), start: startHaproxy },
+  { name: 'haproxy', ...haproxy, start: startHaproxy },
+  { name: 'haproxy without TLS', ...haproxy, http2: false, start: startHaproxyWithoutTls },
   { name: 'caddy', ...others, skip: missing('caddy'), start: startCaddy },
 ];
 
