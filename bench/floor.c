@@ -34,7 +34,7 @@ static void fail(const char *what) {
 static size_t write_frame(char *to, const char *payload, size_t length) {
   static unsigned long id;
   char end[64];
-  size_t tail = (size_t)sprintf(end, "\nid: floor000-%lu\n\n", ++id);
+  size_t tail = (size_t)sprintf(end, "\nid: floor000000-%lu\n\n", ++id);
   size_t at = (size_t)sprintf(to, "\r\n%zx\r\n", length + tail);
   memcpy(to + at, payload, length);
   memcpy(to + at + length, end, tail);

@@ -2,7 +2,7 @@
  * Entry of the load generator; `load/load.h` says what it is.
  *
  *   load -stream HOST PORT PATH -emit HOST PORT PATH -streams N [-headers FILE] [-sources N] [-stuck]
- *        [-emit-header LINE] [-body TEMPLATE] [-server PID]...
+ *        [-poll MICROSECONDS] [-emit-header LINE] [-body TEMPLATE] [-server PID]...
  *
  * Prints {"open":N} when all streams are open. Then one line of standard input is one run,
  *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS
@@ -28,7 +28,7 @@
 
 static struct options options = {
     .stream = {"127.0.0.1", 0, "/"}, .emit = {"127.0.0.1", 0, "/"},
-    .emit_header = "Content-Type: text/plain", .body = "{event}", .sources = 8};
+    .emit_header = "Content-Type: text/plain", .body = "{event}", .sources = 8, .poll_us = -1};
 static int streams_epoll, publishers_epoll;
 
 void fail(const char *what) {
@@ -56,9 +56,20 @@ static int wait_ms(void) {
   return due - now > 100000000ull ? 100 : (int)((due - now) / 1000000);
 }
 
+/*
+ * Waking a reader that sleeps in epoll_wait is paid by the server's `send`, and how often it sleeps depends on how fast
+ * the server is: the figure would feed back on itself. A reader that sleeps by the clock is never woken.
+ */
+static int ready_events(struct epoll_event *events) {
+  if (options.poll_us < 0) return epoll_wait(streams_epoll, events, READS_BETWEEN_POLLS, wait_ms());
+  int ready = epoll_wait(streams_epoll, events, READS_BETWEEN_POLLS, 0);
+  if (ready == 0 && options.poll_us > 0) usleep((useconds_t)options.poll_us);
+  return ready;
+}
+
 static void turn(void) {
   struct epoll_event events[READS_BETWEEN_POLLS];
-  int ready = epoll_wait(streams_epoll, events, READS_BETWEEN_POLLS, wait_ms());
+  int ready = ready_events(events);
   for (int i = 0; i < ready; i++)
     if (events[i].data.u32 != PUBLISHERS_TOKEN) streams_readable((int)events[i].data.u32);
   publishers_poll();
@@ -118,6 +129,7 @@ static void parse_options(int count, char **words) {
     else if (i + 1 >= count) fail(name);
     else if (strcmp(name, "-streams") == 0) options.streams = atoi(words[++i]);
     else if (strcmp(name, "-sources") == 0) options.sources = atoi(words[++i]);
+    else if (strcmp(name, "-poll") == 0) options.poll_us = atoi(words[++i]);
     else if (strcmp(name, "-headers") == 0) options.header_file = words[++i];
     else if (strcmp(name, "-emit-header") == 0) options.emit_header = words[++i];
     else if (strcmp(name, "-body") == 0) options.body = words[++i];

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { createInterface, type Interface } from 'node:readline';
+import { createInterface } from 'node:readline';
 import { loadBinary } from './build.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { RunningPeer } from './peer.ts';
@@ -44,6 +44,8 @@ export interface LoadOptions {
   readonly users?: number;
   /** Streams that are opened and then never read. */
   readonly stuck?: boolean;
+  /** Read by the clock, every so many microseconds, instead of when a stream is readable. */
+  readonly pollUs?: number;
   /** Instead of the peer's broadcast. */
   readonly body?: string;
 }
@@ -84,31 +86,33 @@ function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): 
     ],
     ...(streams > 0 ? ['-headers', headerFile(owner, peer, firstUser, users)] : []),
     ...peer.pids.flatMap((pid) => ['-server', String(pid)]),
+    ...(options.pollUs === undefined ? [] : ['-poll', String(options.pollUs)]),
     ...(stuck ? ['-stuck'] : []),
   ];
 }
 
+type Answers = AsyncIterator<string>;
+
+async function nextAnswer(answers: Answers): Promise<unknown> {
+  const { done, value } = await answers.next();
+  if (done) throw new Error('the load generator ended early');
+  return JSON.parse(value);
+}
+
 export class Load {
-  readonly #lines: Interface;
+  readonly #answers: Answers;
   readonly #write: (text: string) => void;
 
-  constructor(lines: Interface, write: (text: string) => void) {
-    this.#lines = lines;
+  constructor(answers: Answers, write: (text: string) => void) {
+    this.#answers = answers;
     this.#write = write;
   }
 
-  async run({ mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES }: Run) {
-    const answer = nextLine(this.#lines);
+  async run(run: Run): Promise<Counted> {
+    const { mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES } = run;
     this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${DEADLINE_SECONDS}\n`);
-    return (await answer) as Counted;
+    return (await nextAnswer(this.#answers)) as Counted;
   }
-}
-
-async function nextLine(lines: Interface): Promise<unknown> {
-  const ended = once(lines, 'close').then(() => [undefined]);
-  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string | undefined];
-  if (line === undefined) throw new Error('the load generator ended early');
-  return JSON.parse(line);
 }
 
 /** Opens the streams and resolves when all of them have their head. Closed by `owner`. */
@@ -125,9 +129,9 @@ export async function startLoad(
     child.kill('SIGKILL');
     await exited;
   });
-  const lines = createInterface(child.stdout);
-  await nextLine(lines);
-  return new Load(lines, (text) => child.stdin.write(text));
+  const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
+  await nextAnswer(answers);
+  return new Load(answers, (text) => child.stdin.write(text));
 }
 
 /** What was wrong with a run, in words; empty when every event arrived once and in order. */
