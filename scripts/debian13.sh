@@ -150,7 +150,8 @@ main() {
   mkdir -p .cache
   exec 9>"$ROOT.lock"
   flock 9
-  exec unshare --mount --pid --fork --kill-child "$0" --inside "$@"
+  # unshare ignores the signals that ask it to end; with this shell it is killed, and all inside.
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "$0" --inside "$@"
 }
 
 if [ "${1-}" = --inside ]; then
