@@ -68,3 +68,25 @@ behindEach('a 200 kB event arrives whole', async (t, kind) => {
   const event = await stream.next({ withinMs: 10_000 });
   assert.equal(event.data, data);
 });
+
+behindEach(
+  'a hundred streams get one emit',
+  async (t, kind) => {
+    const { url, server } = await startBehind(t, kind, NO_HEARTBEAT);
+    const opening = Array.from({ length: 100 }, (_, n) =>
+      openStream(t, url, { headers: bearer(tokenFor(`user-${n}`)) }),
+    );
+    const streams = await Promise.all(opening);
+
+    const { body } = await emit(server.controlUrl, {
+      userId: '*',
+      channel: 'news',
+      payload: 'data: all',
+    });
+
+    assert.equal(body['streams'], streams.length);
+    const events = await Promise.all(streams.map((stream) => stream.next({ withinMs: 10_000 })));
+    for (const event of events) assert.equal(event.data, 'all');
+  },
+  { oneByOne: true },
+);

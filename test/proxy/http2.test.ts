@@ -1,6 +1,8 @@
 /** Over HTTP/2 a browser may have more than six streams to one site, and closing one is not closing the connection. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import http2 from 'node:http2';
+import tls from 'node:tls';
 import { emit, type SpawnedServer } from '../support/spawn-server.ts';
 import type { Owner } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -65,4 +67,18 @@ behindEach(
     assert.equal(await streamsOf(server, 'user-1'), 1);
   },
   HTTP2,
+);
+
+behindEach(
+  'HTTP/2, where six streams would stop a whole connection, is not offered',
+  async (t, kind) => {
+    const { hostname, port } = new URL((await startBehind(t, kind)).url);
+    const ALPNProtocols = ['h2', 'http/1.1'];
+    const to = { host: hostname, port: Number(port), ALPNProtocols, rejectUnauthorized: false };
+    const socket = tls.connect(to);
+    t.after(() => void socket.destroy());
+    await once(socket, 'secureConnect');
+    assert.equal(socket.alpnProtocol, 'http/1.1');
+  },
+  { kinds: PROXIES.filter((kind) => kind.name === 'apache') },
 );

@@ -16,7 +16,7 @@ import type { Owner } from './sse-client.ts';
 
 const MODULES_FOLDER = '/usr/lib/apache2/modules';
 const MODULES =
-  'mpm_event authz_core mime dir alias headers env rewrite deflate filter reqtimeout setenvif ssl socache_shmcb proxy proxy_http';
+  'mpm_event http2 authz_core mime dir alias headers env rewrite deflate filter reqtimeout setenvif ssl socache_shmcb proxy proxy_http';
 
 export interface ApacheOptions extends ProxyOptions {
   /** Files served at `/`. Apache runs as www-data: the folder and its parents must be readable by all. */
