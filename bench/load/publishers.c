@@ -166,7 +166,11 @@ void publishers_begin(const struct run *run) {
   current = *run;
   memset(&published, 0, sizeof published);
   started = now_ns();
-  for (int i = 0; i < run->publishers; i++) all[i].sequence = 0;
+  /* A connection that was idle since the last run may be closed by the server at this very moment. */
+  for (int i = 0; i < run->publishers; i++) {
+    all[i].sequence = 0;
+    reconnect(i);
+  }
   for (int i = 0; i < run->publishers && run->mode == MODE_CLOSED; i++)
     if (published.posted < run->count) post(i, now_ns());
   publishers_due(started);
