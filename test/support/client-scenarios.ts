@@ -90,10 +90,13 @@ export async function deliversEachAtOnce(t: TestContext, connect: Connect): Prom
 export async function heartbeats(t: TestContext, server: SpawnedServer, count = HEARTBEATS) {
   const witness = await openStream(t, eventsUrl(server), { headers: bearer(tokenFor('bob')) });
   const beats = () => witness.text.replace(FIRST_BYTES, '');
-  await eventually(() => beats().length >= ':\n'.length * count, {
-    withinMs: 5_000 + count * 2_000,
-    what: `${count} heartbeats`,
-  });
+  const enough = () => {
+    assert.ok(!witness.ended, `the witness ended after ${JSON.stringify(witness.text)}`);
+    return beats().length >= ':\n'.length * count;
+  };
+  await eventually(enough, { withinMs: 5_000 + count * 2_000, what: `${count} heartbeats` }).catch(
+    (cause) => assert.fail(`${cause}; the wire had ${JSON.stringify(witness.text)}`),
+  );
   assert.match(beats(), /^(:\n)+$/, 'a heartbeat is exactly a colon and a line feed');
   witness.close();
 }
