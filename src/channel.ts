@@ -106,10 +106,14 @@ export class ChannelSet<S extends Member> {
     this.#range = undefined;
   }
 
-  /** Newest number that any of the channels has evicted. */
-  get evictedThrough(): number {
-    let newest = 0;
-    for (const log of this.#logs) if (log.evictedThrough > newest) newest = log.evictedThrough;
-    return newest;
+  /**
+   * A stream of this user that has had everything through `n` has missed something up to the number
+   * returned; `n` itself when it has missed nothing.
+   */
+  missedThrough(user: string, n: number): number {
+    let missed = n;
+    for (const log of this.#logs)
+      if (log.evictedThrough > missed) missed = Math.max(missed, log.missedThrough(user));
+    return missed;
   }
 }

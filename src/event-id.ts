@@ -14,3 +14,12 @@ export function newEpoch(now: () => number = Date.now, random: () => number = Ma
 export function formatEventId(epoch: string, n: number): string {
   return `${epoch}-${n}`;
 }
+
+/** Longest id that is looked at; ours are below 40 characters. */
+const MAX_ID_LENGTH = 64;
+
+/** The parts of an id, or undefined for what we cannot have sent. */
+export function parseEventId(id: string): { epoch: string; n: number } | undefined {
+  const match = id.length > MAX_ID_LENGTH ? null : /^([a-z0-9]+)-(0|[1-9]\d{0,14})$/.exec(id);
+  return match === null ? undefined : { epoch: match[1]!, n: Number(match[2]) };
+}

@@ -46,6 +46,7 @@ export class Flusher {
   readonly #owner: FlusherOwner;
   #queue: Due[] = [];
   #at = 0;
+  #behind: Stream[] = [];
   #walk: Walk | undefined;
   #isScheduled = false;
   #setsWithRange: ChannelSet<Stream>[] = [];
@@ -60,57 +61,96 @@ export class Flusher {
     return this.#queue[this.#at]?.behind ?? this.head;
   }
 
+  /** Something waits for its turn. */
+  get isDue(): boolean {
+    return this.#isScheduled;
+  }
+
   /** Entry `n` is in the log; the target's streams are to get it. */
   mark(target: Channel<Stream> | Stream, n: number): void {
     if (target.isQueued) return;
     target.isQueued = true;
     this.#queue.push({ target, behind: n - 1 });
+    this.#schedule();
+  }
+
+  /** A stream has an older position than the others: it is brought closer, a range a turn. */
+  markBehind(stream: Stream): void {
+    stream.state = StreamState.Behind;
+    this.#behind.push(stream);
+    this.#schedule();
+  }
+
+  /** Writes to a Live stream what lies behind `position`; it is Behind afterwards if that was much. */
+  flushFrom(stream: Stream, position: number): void {
+    const { channels, user } = stream;
+    const from = channels.missedThrough(user, position);
+    if (from > position) {
+      stream.position = from;
+      this.#owner.missed(stream, position);
+      if (stream.state !== StreamState.Live) return;
+    }
+    if (!channels.hasRange) this.#setsWithRange.push(channels);
+    const range = channels.rangeAfter(from, this.head);
+    stream.flush(range.piecesFor(user), range.end);
+    if (range.end < this.head && stream.state === StreamState.Live) this.markBehind(stream);
+    if (!this.#isScheduled) this.#forgetRanges();
+  }
+
+  /** Writes to a stream all that it has not had, ahead of its turn, unless it blocks. */
+  catchUp(stream: Stream): void {
+    if (stream.state === StreamState.Live)
+      this.flushFrom(stream, Math.max(stream.position, this.flushedThrough));
+    while (stream.state === StreamState.Behind) this.#flushBehind(stream);
+  }
+
+  #flushBehind(stream: Stream): void {
+    stream.state = StreamState.Live;
+    this.flushFrom(stream, stream.position);
+  }
+
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(this.#run);
   }
 
-  /** Writes to one stream what lies behind its position. */
-  flushFrom(stream: Stream, position: number): void {
-    const { channels } = stream;
-    if (position < channels.evictedThrough) return this.#flushWithGap(stream, position);
-    this.#flushRange(stream, position);
-  }
-
-  #flushWithGap(stream: Stream, position: number): void {
-    this.#owner.missed(stream, position);
-    stream.position = stream.channels.evictedThrough;
-    if (stream.state === StreamState.Live) this.#flushRange(stream, stream.position);
-  }
-
-  #flushRange(stream: Stream, position: number): void {
-    const { channels } = stream;
-    if (!channels.hasRange) this.#setsWithRange.push(channels);
-    const range = channels.rangeAfter(position, this.head);
-    stream.flush(range.piecesFor(stream.user), this.head);
-    if (!this.#isScheduled) this.#forgetRanges();
-  }
-
-  /** Writes to a Live stream what it has not had, ahead of its turn. */
-  catchUp(stream: Stream): void {
-    if (stream.state === StreamState.Live)
-      this.flushFrom(stream, Math.max(stream.position, this.flushedThrough));
-  }
-
+  // Live streams first, then those that are behind; but of these at least one, so that they are
+  // not forgotten under steady load.
   readonly #run = (): void => {
     const end = this.#now() + SLICE_MS;
+    const isDone = this.#runLive(end);
+    const isCaughtUp = this.#runBehind(end);
+    this.#forgetRanges();
+    if (isDone && isCaughtUp) this.#idle();
+    else setImmediate(this.#run);
+  };
+
+  #runLive(end: number): boolean {
     // Held fast for the slice: a mark that moved with every target would give each its own range.
     const flushedThrough = this.flushedThrough;
     for (let visited = 1; ; visited += 1) {
       const stream = this.#next();
-      if (stream === undefined) return this.#idle();
+      if (stream === undefined) return true;
       if (stream.state === StreamState.Live)
         this.flushFrom(stream, Math.max(stream.position, flushedThrough));
-      if (visited % STREAMS_PER_CLOCK_CHECK === 0 && this.#now() > end) break;
+      if (visited % STREAMS_PER_CLOCK_CHECK === 0 && this.#now() > end) return false;
     }
-    this.#forgetRanges();
-    setImmediate(this.#run);
-  };
+  }
+
+  #runBehind(end: number): boolean {
+    if (this.#behind.length === 0) return true;
+    // Those that are still behind after their turn go to the next round.
+    const round = this.#behind;
+    this.#behind = [];
+    let turn = 0;
+    do {
+      const stream = round[turn++]!;
+      if (stream.state === StreamState.Behind) this.#flushBehind(stream);
+    } while (turn < round.length && this.#now() <= end);
+    this.#behind = round.slice(turn).concat(this.#behind);
+    return this.#behind.length === 0;
+  }
 
   #next(): Stream | undefined {
     for (;;) {

@@ -3,15 +3,20 @@
  * The hub does not know who numbered an entry, nor where it came from.
  */
 import { Channel, ChannelSet, ChannelWalk } from './channel.ts';
+import { formatEventId, parseEventId } from './event-id.ts';
 import { Flusher } from './flusher.ts';
+import { Forgotten } from './forgotten.ts';
 import type { Recipients } from './log.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { type CloseReason, type Sink, Stream } from './stream.ts';
 
+/** Characters of a strange id that are sent back in the notice of its gap. */
+const MAX_ECHO_LENGTH = 64;
+
 export interface HubOptions {
   readonly retention: RetentionLimits;
-  /** The text of an entry's number, as clients see it. */
-  readonly formatId: (n: number) => string;
+  /** The epoch of the numbers of entries, as clients see it in ids. */
+  readonly epoch: string;
   /** Told once of every stream that is over. */
   readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
   /** Seconds of a monotonic clock. */
@@ -32,7 +37,12 @@ export interface OpenOptions {
   readonly channels: readonly string[];
   readonly address: string;
   readonly expiresAt: number;
+  /** The id after which the stream is to continue; undefined: with what is appended from now on. */
+  readonly lastEventId?: string | undefined;
 }
+
+/** Why a stream has a gap: see `tidings.gap` in the README. */
+type GapReason = 'evicted' | 'epoch' | 'unknown' | 'lagged';
 
 export class Hub {
   readonly streams = new Set<Stream>();
@@ -42,27 +52,33 @@ export class Hub {
   readonly channels = new Map<string, Channel<Stream>>();
   readonly now: () => number;
   readonly #sets = new Map<string, ChannelSet<Stream>>();
-  readonly #formatId: (n: number) => string;
+  readonly #epoch: string;
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
   readonly #retention: Retention<Stream>;
   readonly #keepsOnlyNeeded: boolean;
-  #untrimmed = new Set<Channel<Stream>>();
+  /** Streams that came back for more than is retained, until their turn, when they are told. */
+  readonly #tooLate = new Set<Stream>();
+  readonly #forgotten = new Forgotten();
+  readonly #untrimmed = new Set<Channel<Stream>>();
   #lastStreamId = 0;
 
   constructor(options: HubOptions) {
     this.now = options.now ?? monotonicSeconds;
-    this.#formatId = options.formatId;
+    this.#epoch = options.epoch;
     this.#onClosed = options.onClosed ?? (() => {});
     this.#keepsOnlyNeeded = options.retention.capacity === 0;
     this.#retention = new Retention(options.retention, (channel) => this.#forget(channel));
     this.#flusher = new Flusher({
-      missed: (stream, position) => this.#announceGap(stream, position),
+      missed: (stream, position) => this.#missed(stream, position),
       idle: () => this.#trim(),
     });
   }
 
-  /** Adds a stream whose response head is out already; it gets what is appended from now on. */
+  /**
+   * Adds a stream whose response head is out already. It gets what is appended from now on, and
+   * before that what it has missed since `lastEventId`, as far as it is retained.
+   */
   open(sink: Sink, options: OpenOptions): Stream {
     const channels = this.#setOf(options.channels);
     this.#lastStreamId += 1;
@@ -78,7 +94,25 @@ export class Hub {
     channels.streamCount += 1;
     for (const channel of channels.channels) channel.add(stream);
     this.streams.add(stream);
+    if (options.lastEventId !== undefined) this.#resume(stream, options.lastEventId);
     return stream;
+  }
+
+  #resume(stream: Stream, lastEventId: string): void {
+    const { head } = this.#flusher;
+    const id = parseEventId(lastEventId);
+    if (id === undefined || (id.epoch === this.#epoch && id.n > head))
+      return this.#announceGap(stream, lastEventId, 'unknown');
+    if (id.epoch !== this.#epoch) return this.#announceGap(stream, lastEventId, 'epoch');
+    if (id.n === head) return;
+    stream.position = id.n;
+    if (stream.channels.missedThrough(stream.user, id.n) > id.n) this.#tooLate.add(stream);
+    this.#flusher.markBehind(stream);
+  }
+
+  #missed(stream: Stream, position: number): void {
+    const reason = this.#tooLate.delete(stream) ? 'evicted' : 'lagged';
+    this.#announceGap(stream, this.#idOf(position), reason);
   }
 
   /** Takes an entry into its channels' logs and returns how many open streams it is meant for. */
@@ -94,6 +128,7 @@ export class Hub {
       this.#untrimmed.add(channel);
       this.#mark(channel, kept, matches);
     }
+    if (!this.#flusher.isDue) this.#trim();
     return matches.count(entry.channels.length > 1);
   }
 
@@ -136,6 +171,7 @@ export class Hub {
     this.streams.delete(stream);
     this.blockedStreams.delete(stream);
     this.slowStreams.delete(stream);
+    this.#tooLate.delete(stream);
     for (const channel of channels.channels) channel.remove(stream);
     channels.streamCount -= 1;
     if (channels.streamCount === 0) this.#sets.delete(channels.key);
@@ -172,28 +208,29 @@ export class Hub {
 
   #trim(): void {
     const through = this.#keepFrom();
-    const channels = this.#untrimmed;
-    this.#untrimmed = new Set();
-    for (const channel of channels) {
+    for (const channel of this.#untrimmed) {
       this.#retention.trim(channel, through);
       if (channel.isUnused) this.#forget(channel);
     }
+    this.#untrimmed.clear();
   }
 
-  #announceGap(stream: Stream, position: number): void {
-    const { channels } = stream;
-    const range = channels.rangeAfter(channels.evictedThrough, this.#flusher.head);
-    stream.systemEvent('gap', {
-      after: this.#formatId(position),
-      resumed: this.#formatId(range.firstFor(stream.user)),
-      reason: 'lagged',
-    });
+  // In band, because EventSource shows a page neither status nor headers.
+  #announceGap(stream: Stream, after: string, reason: GapReason): void {
+    const range = stream.channels.rangeAfter(stream.position, this.#flusher.head);
+    const resumed = this.#idOf(range.firstFor(stream.user));
+    stream.systemEvent('gap', { after: after.slice(0, MAX_ECHO_LENGTH), resumed, reason });
+  }
+
+  #idOf(n: number): string {
+    return formatEventId(this.#epoch, n);
   }
 
   #channel(name: string): Channel<Stream> {
     let channel = this.channels.get(name);
     if (channel !== undefined) return channel;
     channel = new Channel<Stream>(name);
+    channel.log.assumeEvictedThrough(this.#forgotten.take(name));
     this.channels.set(name, channel);
     this.#retention.added(channel);
     return channel;
@@ -202,6 +239,7 @@ export class Hub {
   #forget(channel: Channel<Stream>): void {
     if (this.channels.get(channel.name) !== channel) return;
     this.channels.delete(channel.name);
+    this.#forgotten.add(channel.name, channel.log.evictedThrough);
     this.#retention.removed(channel);
   }
 

@@ -23,6 +23,10 @@ export interface Entry {
   readonly time: number;
 }
 
+// Evictions of entries for single users are remembered by a hash of the user, in so many places:
+// exact enough that hardly anybody hears of a gap that was somebody else's, and bounded.
+const USER_SLOTS = 256;
+
 /** What an entry costs besides its bytes: object, Buffer and backing store, in bytes. */
 export const ENTRY_OVERHEAD_BYTES = 400;
 
@@ -34,8 +38,12 @@ export class ChannelLog {
   #first = 0;
   /** Bytes held, overhead included. */
   bytes = 0;
-  /** Number of the newest entry that is no longer here; readers before it have missed something. */
+  /** Newest number evicted, whoever it was for: a reader that has had it has missed nothing. */
   evictedThrough = 0;
+  /** Newest number evicted that was for everyone. */
+  #evictedForEveryone = 0;
+  /** Newest number evicted that was for a user of this slot; made when first needed. */
+  #evictedForUsers: Float64Array | undefined;
 
   get count(): number {
     return this.#entries.length - this.#first;
@@ -57,25 +65,74 @@ export class ChannelLog {
     this.#entries[this.#first] = undefined;
     this.#first += 1;
     this.bytes -= cost(entry);
-    this.evictedThrough = entry.n;
+    this.#remember(entry);
     if (this.#first > COMPACT_AT && this.#first * 2 > this.#entries.length) this.#compact();
   }
 
-  /**
-   * Every entry after number `n`, oldest first. Readers are nearly always close behind the newest,
-   * so the search goes backwards from there.
-   */
-  after(n: number): readonly Entry[] {
+  /** The entries after number `n`, oldest first, until they pass `maxBytes`; at least one if there is one. */
+  after(n: number, maxBytes = Number.POSITIVE_INFINITY): Entry[] {
     const entries = this.#entries;
-    let i = entries.length;
-    while (i > this.#first && entries[i - 1]!.n > n) i -= 1;
-    return entries.slice(i) as Entry[];
+    const found: Entry[] = [];
+    let bytes = 0;
+    for (let i = this.#indexAfter(n); i < entries.length && bytes < maxBytes; i += 1) {
+      found.push(entries[i]!);
+      bytes += entries[i]!.bytes.length;
+    }
+    return found;
+  }
+
+  get newest(): Entry | undefined {
+    return this.#entries.at(-1);
+  }
+
+  #indexAfter(n: number): number {
+    let low = this.#first;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#entries[middle]!.n > n) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** A reader that has had less than this may have missed an entry meant for its user. */
+  missedThrough(user: string): number {
+    const slots = this.#evictedForUsers;
+    if (slots === undefined) return this.#evictedForEveryone;
+    return Math.max(this.#evictedForEveryone, slots[slotOf(user)]!);
+  }
+
+  /** Takes over what is known of a time before this log, when everything may have been evicted. */
+  assumeEvictedThrough(n: number): void {
+    this.#evictedForEveryone = Math.max(this.#evictedForEveryone, n);
+    this.evictedThrough = Math.max(this.evictedThrough, n);
+  }
+
+  #remember({ n, to }: Entry): void {
+    this.evictedThrough = n;
+    if (to === undefined) {
+      this.#evictedForEveryone = n;
+      return;
+    }
+    if (this.#evictedForUsers === undefined) {
+      this.#evictedForUsers = new Float64Array(USER_SLOTS);
+      this.bytes += this.#evictedForUsers.byteLength;
+    }
+    for (const user of typeof to === 'string' ? [to] : to) this.#evictedForUsers[slotOf(user)] = n;
   }
 
   #compact(): void {
     this.#entries = this.#entries.slice(this.#first);
     this.#first = 0;
   }
+}
+
+// FNV-1a; how a hash spreads matters here, not that it is hard to guess.
+function slotOf(user: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < user.length; i += 1) hash = Math.imul(hash ^ user.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % USER_SLOTS;
 }
 
 /** What an entry counts for in the memory budget, in bytes. */

@@ -8,8 +8,8 @@ import { encodeRetry } from './frame.ts';
 import { type Answer, answer, errorAnswer, type Headers, notAllowed } from './http.ts';
 import type { Hub } from './hub.ts';
 import type { Logger } from './logger.ts';
+import { lastEventIdOf, tokenOf } from './request-source.ts';
 import type { CloseReason, Stream } from './stream.ts';
-import { tokenOf } from './token-source.ts';
 import type { HttpApp, HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
 
 /** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
@@ -127,6 +127,7 @@ export class PublicApp {
       channels: grant.channels,
       address,
       expiresAt: this.#expiresAt(grant.exp),
+      lastEventId: lastEventIdOf(req),
     });
     res.onWritable(() => {
       stream.writable();

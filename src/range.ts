@@ -12,6 +12,12 @@ import type { ChannelLog, Entry } from './log.ts';
  */
 export const MAX_WRITE_BYTES = 16_384 - 8 - 7;
 
+/**
+ * About how many bytes of entries one range holds. A reader that is further behind gets its next
+ * range at its next turn, so that a long replay neither fills memory nor keeps others waiting.
+ */
+export const MAX_RANGE_BYTES = 262_144;
+
 /** Bytes for one write. */
 export interface Piece {
   readonly bytes: Buffer;
@@ -26,6 +32,8 @@ export class Range {
   readonly after: number;
   /** Newest number at the time it was built. */
   readonly head: number;
+  /** The range reaches through this number: `head`, unless that would have been too much. */
+  readonly end: number;
   readonly #forEveryone: Entry[] = [];
   // Built in one pass, so that many users with an entry each do not each search all entries.
   readonly #forUser = new Map<string, Entry[]>();
@@ -35,8 +43,11 @@ export class Range {
   constructor(logs: readonly ChannelLog[], after: number, head: number) {
     this.after = after;
     this.head = head;
-    const entries = logs.length === 1 ? logs[0]!.after(after) : merge(logs, after);
-    for (const entry of entries) this.#add(entry);
+    const parts = logs.map((log) => log.after(after, MAX_RANGE_BYTES));
+    this.end = endOf(logs, parts, head);
+    for (const entry of parts.length === 1 ? parts[0]! : merge(parts)) {
+      if (entry.n <= this.end) this.#add(entry);
+    }
   }
 
   /** Hot path: once per stream per flush. Allocates on the first call only. */
@@ -46,10 +57,10 @@ export class Range {
     return this.#shared;
   }
 
-  /** Number of the first entry that is meant for this user, `head` when there is none. */
+  /** Number of the first entry that is meant for this user, `end` when there is none. */
   firstFor(user: string): number {
-    const own = this.#forUser.get(user)?.[0]?.n ?? this.head;
-    return Math.min(own, this.#forEveryone[0]?.n ?? this.head);
+    const own = this.#forUser.get(user)?.[0]?.n ?? this.end;
+    return Math.min(own, this.#forEveryone[0]?.n ?? this.end);
   }
 
   #add(entry: Entry): void {
@@ -91,9 +102,23 @@ export function cutFrame(bytes: Buffer, through: number): Piece[] {
 
 const byNumber = (a: Entry, b: Entry): number => a.n - b.n;
 
+// Where one part stops early, nothing behind that may be given out of another.
+function endOf(
+  logs: readonly ChannelLog[],
+  parts: readonly (readonly Entry[])[],
+  head: number,
+): number {
+  let end = head;
+  for (const [i, part] of parts.entries()) {
+    const last = part.at(-1);
+    if (last !== undefined && last !== logs[i]!.newest) end = Math.min(end, last.n);
+  }
+  return end;
+}
+
 // An event sent to several channels has one number in each of their logs: it is kept once.
-function merge(logs: readonly ChannelLog[], after: number): Entry[] {
-  const entries = logs.flatMap((log) => log.after(after)).sort(byNumber);
+function merge(parts: readonly (readonly Entry[])[]): Entry[] {
+  const entries = parts.flat().sort(byNumber);
   return entries.filter((entry, i) => i === 0 || entry.n !== entries[i - 1]!.n);
 }
 

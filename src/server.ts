@@ -7,7 +7,7 @@ import { type Config, readFile, type TokenKeys } from './config.ts';
 import { ControlApp } from './control-app.ts';
 import { Cors } from './cors.ts';
 import { TidingsError } from './errors.ts';
-import { formatEventId, newEpoch } from './event-id.ts';
+import { newEpoch } from './event-id.ts';
 import { createGuard } from './guards.ts';
 import { Hub } from './hub.ts';
 import { Listener } from './listener.ts';
@@ -56,7 +56,7 @@ export class Server {
         ttlSeconds: config['history-ttl'],
         budgetBytes: config.memory * BYTES_PER_MEGABYTE,
       },
-      formatId: (n) => formatEventId(epoch, n),
+      epoch,
       onClosed: (stream, reason) => this.#public.closed(stream, reason),
     });
     this.#clockwork = new Clockwork({

@@ -33,7 +33,11 @@ export interface StreamOwner {
   closed(stream: Stream, reason: CloseReason): void;
 }
 
-export const StreamState = { Live: 0, Blocked: 1, Closed: 2 } as const;
+/**
+ * `Live`: has had everything, or gets it when the flush that is due comes by. `Blocked`: cannot take
+ * more. `Behind`: its position is older than that, and it waits for its turn to be brought closer.
+ */
+export const StreamState = { Live: 0, Blocked: 1, Closed: 2, Behind: 3 } as const;
 export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 
 /** Why a stream is over. `left`: the client, or something on the way to it, closed the connection. */
@@ -88,8 +92,11 @@ export class Stream {
     this.#owner = options.owner;
   }
 
-  /** Hot path: once per stream per flush. Writes the pieces, stops at the first that is not taken. */
-  flush(pieces: readonly Piece[], head: number): void {
+  /**
+   * Hot path: once per stream per flush. Writes the pieces, stops at the first that is not taken.
+   * With all of them it has had everything through number `end`.
+   */
+  flush(pieces: readonly Piece[], end: number): void {
     const last = pieces.length - 1;
     for (let i = 0; i <= last; i += 1) {
       const piece = pieces[i]!;
@@ -100,7 +107,7 @@ export class Stream {
       return;
     }
     if (last >= 0) this.#isQuiet = false;
-    this.position = head;
+    this.position = end;
   }
 
   /** A frame or comment outside the log; not for a Blocked stream, where it would tear a frame. */

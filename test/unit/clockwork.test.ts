@@ -10,7 +10,7 @@ function setUp(expiresAt: number) {
   const reasons: CloseReason[] = [];
   const hub = new Hub({
     retention: { capacity: 10, ttlSeconds: 60, budgetBytes: 1_000_000 },
-    formatId: String,
+    epoch: 'e',
     onClosed: (_, reason) => reasons.push(reason),
     now: () => clock.now,
   });

@@ -9,7 +9,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const newHub = (history = 1_000): Hub =>
   new Hub({
     retention: { capacity: history, ttlSeconds: 60, budgetBytes: 50_000_000 },
-    formatId: (n) => `e-${n}`,
+    epoch: 'e',
   });
 const openOn = (hub: Hub, user: string, channels: string[], sink = new FakeSink()) =>
   hub.open(sink, { user, channels, address: '', expiresAt: 3_600 });

@@ -7,9 +7,9 @@ const SRC = new URL('../../../src/', import.meta.url);
 
 /** Lowest first; files of one layer do not import each other. */
 const LAYERS = [
-  ['errors', 'log', 'event-id', 'frame', 'sweep', 'admission', 'options', 'logger'],
+  ['errors', 'log', 'event-id', 'frame', 'sweep', 'forgotten', 'admission', 'options', 'logger'],
   ['channel-name', 'range', 'uws', 'address', 'fields', 'guards'],
-  ['channel', 'auth', 'http', 'config', 'token-source', 'listener'],
+  ['channel', 'auth', 'http', 'config', 'request-source', 'listener'],
   ['stream', 'retention', 'cors'],
   ['flusher'],
   ['hub'],

@@ -17,7 +17,7 @@ function setUp({ history = 100 }: Setup = {}) {
   const clock = { now: 0 };
   const hub = new Hub({
     retention: { capacity: history, ttlSeconds: 60, budgetBytes: 10_000_000 },
-    formatId: (n) => `e-${n}`,
+    epoch: 'e',
     onClosed: (stream: Stream, reason) => closed.push([stream.id, reason]),
     now: () => clock.now,
   });
