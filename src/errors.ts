@@ -24,6 +24,8 @@ export const ERROR_STATUS = {
   /** The body is larger than `-max-body`. */
   BODY_TOO_LARGE: 413,
   MEDIA_TYPE_UNSUPPORTED: 415,
+  /** `-memory` is full of events that are still being written; emit again in a moment. */
+  MEMORY_FULL: 429,
   /** A bug in tidings; the log has it. */
   INTERNAL: 500,
   /** The server is leaving: emit to another one, or again after the restart. */

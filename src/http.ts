@@ -37,6 +37,7 @@ const internal = () => new TidingsError('INTERNAL', 'tidings failed; its log say
 const headersOf = (code: ErrorCode): Headers => {
   if (code === 'TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer error="invalid_token"']];
   if (code === 'CONTROL_TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer']];
+  if (code === 'MEMORY_FULL') return [['Retry-After', '1']];
   return code === 'DRAINING' ? [['Retry-After', '5']] : [];
 };
 

@@ -1,13 +1,16 @@
 /**
- * The index channel → user → streams, and the one door through which entries and streams come in.
- * The hub does not know who numbered an entry, nor where it came from.
+ * The one door through which entries and streams come in, and where they meet. The hub does not know
+ * who numbered an entry, nor where it came from.
  */
-import { Channel, ChannelSet, ChannelWalk } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { ChannelIndex } from './channel-index.ts';
+import { TidingsError } from './errors.ts';
 import { formatEventId, parseEventId } from './event-id.ts';
 import { Flusher } from './flusher.ts';
-import { Forgotten } from './forgotten.ts';
-import type { Recipients } from './log.ts';
-import { Retention, type RetentionLimits } from './retention.ts';
+import { cost, type Recipients } from './log.ts';
+import { Matches } from './matches.ts';
+import { CHANNEL_OVERHEAD_BYTES, type RetentionLimits } from './retention.ts';
+import { type Dump, dumpEntries } from './snapshot.ts';
 import { type CloseReason, type Sink, Stream } from './stream.ts';
 
 /** Characters of a strange id that are sent back in the notice of its gap. */
@@ -49,17 +52,14 @@ export class Hub {
   readonly blockedStreams = new Set<Stream>();
   /** Streams that blocked and whose socket has not been seen with room to spare since. */
   readonly slowStreams = new Set<Stream>();
-  readonly channels = new Map<string, Channel<Stream>>();
   readonly now: () => number;
-  readonly #sets = new Map<string, ChannelSet<Stream>>();
+  readonly #index: ChannelIndex;
   readonly #epoch: string;
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
-  readonly #retention: Retention<Stream>;
   readonly #keepsOnlyNeeded: boolean;
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
-  readonly #forgotten = new Forgotten();
   readonly #untrimmed = new Set<Channel<Stream>>();
   #lastStreamId = 0;
 
@@ -68,7 +68,7 @@ export class Hub {
     this.#epoch = options.epoch;
     this.#onClosed = options.onClosed ?? (() => {});
     this.#keepsOnlyNeeded = options.retention.capacity === 0;
-    this.#retention = new Retention(options.retention, (channel) => this.#forget(channel));
+    this.#index = new ChannelIndex(options.retention);
     this.#flusher = new Flusher({
       missed: (stream, position) => this.#missed(stream, position),
       idle: () => this.#trim(),
@@ -80,19 +80,17 @@ export class Hub {
    * before that what it has missed since `lastEventId`, as far as it is retained.
    */
   open(sink: Sink, options: OpenOptions): Stream {
-    const channels = this.#setOf(options.channels);
     this.#lastStreamId += 1;
     const stream = new Stream(sink, {
       id: this.#lastStreamId,
       user: options.user,
-      channels,
+      channels: this.#index.setOf(options.channels),
       address: options.address,
       position: this.#flusher.head,
       expiresAt: options.expiresAt,
       owner: this,
     });
-    channels.streamCount += 1;
-    for (const channel of channels.channels) channel.add(stream);
+    this.#index.enter(stream);
     this.streams.add(stream);
     if (options.lastEventId !== undefined) this.#resume(stream, options.lastEventId);
     return stream;
@@ -115,16 +113,21 @@ export class Hub {
     this.#announceGap(stream, this.#idOf(position), reason);
   }
 
-  /** Takes an entry into its channels' logs and returns how many open streams it is meant for. */
+  /**
+   * Takes an entry into its channels' logs and returns how many open streams it is meant for.
+   * @throws TidingsError `MEMORY_FULL`, having changed nothing
+   */
   append(entry: NewEntry): number {
     const { n, to, bytes } = entry;
     const flushedThrough = this.#keepFrom();
-    this.#flusher.head = n;
     const kept = { n, to, bytes, time: this.now() };
+    const needed = entry.channels.length * (cost(kept) + CHANNEL_OVERHEAD_BYTES);
+    if (!this.#index.retention.makeRoom(needed, this.#flusher.flushedThrough)) throw memoryFull();
+    this.#flusher.head = n;
     const matches = new Matches();
     for (const name of entry.channels) {
-      const channel = this.#channel(name);
-      this.#retention.append(channel, kept, flushedThrough);
+      const channel = this.#index.channel(name);
+      this.#index.retention.append(channel, kept, flushedThrough);
       this.#untrimmed.add(channel);
       this.#mark(channel, kept, matches);
     }
@@ -132,19 +135,52 @@ export class Hub {
     return matches.count(entry.channels.length > 1);
   }
 
-  /** Writes what a stream has not had yet, then ends it on a whole frame. */
-  end(stream: Stream, reason: CloseReason): void {
+  /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
+  end(stream: Stream, reason: CloseReason, farewell?: Buffer): void {
     this.#flusher.catchUp(stream);
-    stream.end(reason);
+    stream.end(reason, farewell);
   }
 
   /** Drops what is past its time to live. */
   expire(channel: Channel<Stream>): void {
-    this.#retention.expire(channel, this.now());
+    this.#index.retention.expire(channel, this.now());
+  }
+
+  /** Newest number appended. */
+  get head(): number {
+    return this.#flusher.head;
+  }
+
+  /** Everything another hub needs to go on from here. */
+  dump(): Dump {
+    return {
+      epoch: this.#epoch,
+      head: this.head,
+      evictedThrough: this.#index.evictedThrough(),
+      evictedElsewhere: this.#index.forgotten.nameless,
+      entries: dumpEntries(this.channels.values(), this.now()),
+    };
+  }
+
+  /** Takes over what another hub knew; before anything else. */
+  restore({ head, evictedThrough, evictedElsewhere, entries }: Dump): void {
+    this.#index.forgotten.restore(evictedThrough, evictedElsewhere);
+    const now = this.now();
+    for (const { n, to, channels, text, age } of entries) {
+      const recipients = Array.isArray(to) ? new Set(to) : (to ?? undefined);
+      const entry = { n, to: recipients as Recipients, bytes: Buffer.from(text), time: now - age };
+      for (const name of channels)
+        this.#index.retention.append(this.#index.channel(name), entry, n);
+    }
+    this.#flusher.head = head;
+  }
+
+  get channels(): ReadonlyMap<string, Channel<Stream>> {
+    return this.#index.channels;
   }
 
   get retainedBytes(): number {
-    return this.#retention.bytes;
+    return this.#index.retention.bytes;
   }
 
   /** StreamOwner: a stream has room again. */
@@ -167,15 +203,11 @@ export class Hub {
 
   /** StreamOwner: a stream is over. */
   closed(stream: Stream, reason: CloseReason): void {
-    const { channels } = stream;
     this.streams.delete(stream);
     this.blockedStreams.delete(stream);
     this.slowStreams.delete(stream);
     this.#tooLate.delete(stream);
-    for (const channel of channels.channels) channel.remove(stream);
-    channels.streamCount -= 1;
-    if (channels.streamCount === 0) this.#sets.delete(channels.key);
-    for (const channel of channels.channels) if (channel.isUnused) this.#forget(channel);
+    this.#index.leave(stream);
     this.#onClosed(stream, reason);
   }
 
@@ -209,8 +241,8 @@ export class Hub {
   #trim(): void {
     const through = this.#keepFrom();
     for (const channel of this.#untrimmed) {
-      this.#retention.trim(channel, through);
-      if (channel.isUnused) this.#forget(channel);
+      this.#index.retention.trim(channel, through);
+      this.#index.forgetUnused(channel);
     }
     this.#untrimmed.clear();
   }
@@ -225,64 +257,12 @@ export class Hub {
   #idOf(n: number): string {
     return formatEventId(this.#epoch, n);
   }
-
-  #channel(name: string): Channel<Stream> {
-    let channel = this.channels.get(name);
-    if (channel !== undefined) return channel;
-    channel = new Channel<Stream>(name);
-    channel.log.assumeEvictedThrough(this.#forgotten.take(name));
-    this.channels.set(name, channel);
-    this.#retention.added(channel);
-    return channel;
-  }
-
-  #forget(channel: Channel<Stream>): void {
-    if (this.channels.get(channel.name) !== channel) return;
-    this.channels.delete(channel.name);
-    this.#forgotten.add(channel.name, channel.log.evictedThrough);
-    this.#retention.removed(channel);
-  }
-
-  #setOf(names: readonly string[]): ChannelSet<Stream> {
-    const sorted = [...names].sort();
-    const key = sorted.join('\n'); // names hold no control characters
-    let set = this.#sets.get(key);
-    if (set === undefined) {
-      set = new ChannelSet(
-        key,
-        sorted.map((name) => this.#channel(name)),
-      );
-      this.#sets.set(key, set);
-    }
-    return set;
-  }
 }
 
-/** Counts the streams an entry is meant for; each once, also when it is on several of the channels. */
-class Matches {
-  readonly #channels: Channel<Stream>[] = [];
-  readonly #streams: Stream[] = [];
-
-  addChannel(channel: Channel<Stream>): void {
-    this.#channels.push(channel);
-  }
-
-  addStream(stream: Stream): void {
-    this.#streams.push(stream);
-  }
-
-  count(canOverlap: boolean): number {
-    if (!canOverlap) return this.#streams.length + (this.#channels[0]?.streamCount ?? 0);
-    const all = new Set(this.#streams);
-    for (const channel of this.#channels) {
-      for (const walk = new ChannelWalk(channel); ; ) {
-        const stream = walk.next();
-        if (stream === undefined) break;
-        all.add(stream);
-      }
-    }
-    return all.size;
-  }
-}
+const memoryFull = (): TidingsError =>
+  new TidingsError(
+    'MEMORY_FULL',
+    'the memory for events (-memory) is full of what is still being written: emit again in a moment',
+  );
 
 const monotonicSeconds = (): number => performance.now() / 1000;

@@ -100,6 +100,15 @@ export const OPTIONS = {
     [1, 1_048_576],
     'megabytes for all retained entries; over it the oldest of the largest channels go first',
   ),
+  drain: integer(
+    10,
+    [0, 3_600],
+    'seconds over which streams are ended evenly when the server leaves; they return spread over as long',
+  ),
+  snapshot: text(
+    '',
+    'file into which retained events are written when the server leaves, and from which the next start takes them; none: that start knows nothing of them',
+  ),
   'log-level': {
     kind: 'choice',
     fallback: 'info',

@@ -33,10 +33,12 @@ export interface Publisher {
 export class LocalPublisher implements Publisher {
   readonly #epoch: string;
   readonly #append: (entry: NewEntry) => number;
-  #n = 0;
+  #n: number;
 
-  constructor(epoch: string, append: (entry: NewEntry) => number) {
+  /** `head`: the newest number given out already in this epoch. */
+  constructor(epoch: string, head: number, append: (entry: NewEntry) => number) {
     this.#epoch = epoch;
+    this.#n = head;
     this.#append = append;
   }
 
@@ -47,7 +49,8 @@ export class LocalPublisher implements Publisher {
       content.kind === 'raw'
         ? encodeRaw(content.payload, id)
         : encodeEvent(content.data, content.event, id);
-    this.#n = n;
-    return { id, streams: this.#append({ n, to, channels, bytes }) };
+    const streams = this.#append({ n, to, channels, bytes });
+    this.#n = n; // only now: an entry that was refused has no number
+    return { id, streams };
   }
 }

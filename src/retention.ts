@@ -11,6 +11,9 @@ export const CHANNEL_OVERHEAD_BYTES = 1_000;
 // Size class of channels that hold nothing.
 const EMPTY = 0;
 
+// Channels that are looked at for something to evict before an emit is refused.
+const MAX_LOOKS = 1_000;
+
 export interface RetentionLimits {
   /** Entries per channel. */
   readonly capacity: number;
@@ -44,13 +47,23 @@ export class Retention<S extends Member> {
     this.#class(channel).delete(channel);
   }
 
-  /** Appends, then evicts what no longer fits; entries up to `flushedThrough` may go for count. */
+  /**
+   * Evicts until `bytes` more fit into the budget. False when they cannot: the rest is needed by a
+   * flush to come, or it is too much altogether.
+   */
+  makeRoom(bytes: number, flushedThrough: number): boolean {
+    while (this.bytes + bytes > this.#limits.budgetBytes) {
+      if (!this.#evictFromLargest(flushedThrough)) return false;
+    }
+    return true;
+  }
+
+  /** Appends, then evicts for number; entries up to `flushedThrough` may go. */
   append(channel: Channel<S>, entry: Entry, flushedThrough: number): void {
     const before = this.#class(channel);
     channel.log.append(entry);
     this.#settle(channel, before, cost(entry));
     this.trim(channel, flushedThrough);
-    while (this.bytes > this.#limits.budgetBytes && this.#evictFromLargest());
   }
 
   /** Evicts what is over the channel's capacity and not needed by a flush to come. */
@@ -69,13 +82,18 @@ export class Retention<S extends Member> {
     if (channel.isUnused) this.#forget(channel);
   }
 
-  #evictFromLargest(): boolean {
+  #evictFromLargest(flushedThrough: number): boolean {
+    let looks = 0;
     for (let size = this.#bySize.length - 1; size > EMPTY; size -= 1) {
-      const channel = this.#bySize[size]!.values().next().value;
-      if (channel === undefined) continue;
-      this.#evict(channel);
-      if (channel.isUnused) this.#forget(channel);
-      return true;
+      for (const channel of this.#bySize[size]!) {
+        if (channel.log.oldest!.n <= flushedThrough) {
+          this.#evict(channel);
+          if (channel.isUnused) this.#forget(channel);
+          return true;
+        }
+        looks += 1;
+        if (looks === MAX_LOOKS) return false;
+      }
     }
     return false;
   }

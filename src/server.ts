@@ -6,6 +6,7 @@ import { Clockwork } from './clockwork.ts';
 import { type Config, readFile, type TokenKeys } from './config.ts';
 import { ControlApp } from './control-app.ts';
 import { Cors } from './cors.ts';
+import { drain } from './drain.ts';
 import { TidingsError } from './errors.ts';
 import { newEpoch } from './event-id.ts';
 import { createGuard } from './guards.ts';
@@ -14,6 +15,7 @@ import { Listener } from './listener.ts';
 import type { Logger } from './logger.ts';
 import { PublicApp } from './public-app.ts';
 import { LocalPublisher } from './publisher.ts';
+import { type Dump, takeSnapshot, writeSnapshot } from './snapshot.ts';
 import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
@@ -46,9 +48,10 @@ export class Server {
 
   /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
   constructor({ config, logger }: ServerOptions) {
-    const epoch = newEpoch();
     this.#config = config;
     this.#logger = logger;
+    const saved = this.#loadSnapshot();
+    const epoch = saved?.epoch ?? newEpoch();
     this.#cors = new Cors(config.cors);
     this.hub = new Hub({
       retention: {
@@ -59,6 +62,7 @@ export class Server {
       epoch,
       onClosed: (stream, reason) => this.#public.closed(stream, reason),
     });
+    if (saved !== undefined) this.hub.restore(saved);
     this.#clockwork = new Clockwork({
       hub: this.hub,
       heartbeatSeconds: config.heartbeat,
@@ -98,20 +102,49 @@ export class Server {
 
   /** Takes no more connections or emits, ends every stream on a whole frame, then closes. Idempotent. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#drain();
+    this.#stopping ??= this.#leave();
     return this.#stopping;
   }
 
-  async #drain(): Promise<void> {
+  async #leave(): Promise<void> {
+    const { hub } = this;
     this.#control.isDraining = true;
     this.#public.isDraining = true;
     for (const listener of this.#listeners) listener.close();
-    const hadSlow = this.hub.blockedStreams.size > 0;
-    const count = this.hub.streams.size;
-    for (const stream of this.hub.streams) this.hub.end(stream, 'drain');
-    this.#logger.info({ streams: count }, 'streams ended');
+    this.#logger.info({ streams: hub.streams.size, seconds: this.#config.drain }, 'draining');
+    let hadSlow = hub.slowStreams.size > 0;
+    await drain(hub, this.#config.drain * 1_000);
+    hadSlow ||= hub.slowStreams.size > 0;
+    this.#logger.info('streams ended');
     if (hadSlow) await after(STOP_GRACE_MS);
+    this.#saveSnapshot();
     this.#close();
+  }
+
+  // Read once, and gone then: were the process to die, its successor must not count from here again.
+  #loadSnapshot(): Dump | undefined {
+    const { snapshot } = this.#config;
+    if (snapshot === '') return undefined;
+    try {
+      return takeSnapshot(snapshot);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'snapshot not usable: starting with an empty log');
+      return undefined;
+    }
+  }
+
+  #saveSnapshot(): void {
+    const { snapshot } = this.#config;
+    if (snapshot === '') return;
+    try {
+      const entries = writeSnapshot(snapshot, this.hub.dump());
+      this.#logger.info({ entries }, 'snapshot written');
+    } catch (error) {
+      this.#logger.error(
+        { err: error },
+        'snapshot not written: streams that return will be told of a gap',
+      );
+    }
   }
 
   #close(): void {
@@ -149,7 +182,7 @@ export class Server {
   #controlApp(keys: TokenKeys, epoch: string): ControlApp {
     const config = this.#config;
     return new ControlApp({
-      publisher: new LocalPublisher(epoch, (entry) => this.hub.append(entry)),
+      publisher: new LocalPublisher(epoch, this.hub.head, (entry) => this.hub.append(entry)),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       guard: createGuard({ hosts: config['ctl-hosts'], token: config['ctl-token'] }),
       maxBodyBytes: config['max-body'],

@@ -163,8 +163,8 @@ export class Stream {
     return send(this.#sink, rest.subarray(0, OFFER_BYTES), false);
   }
 
-  /** Ends the response cleanly, on a whole frame. */
-  end(reason: CloseReason): void {
+  /** Ends the response cleanly, on a whole frame; `farewell` is for whole lines. */
+  end(reason: CloseReason, farewell?: Buffer): void {
     if (this.state === StreamState.Closed) return;
     const sink = this.#sink;
     const rest = this.#rest;
@@ -172,6 +172,7 @@ export class Stream {
     // The addon takes every write whole, so a frame half written can be finished here and now.
     if (rest !== undefined) for (const piece of cutFrame(rest, 0)) send(sink, piece.bytes, false);
     sink.cork(() => {
+      if (farewell !== undefined) sink.write(farewell);
       sink.end();
     });
   }

@@ -18,7 +18,16 @@ export interface RunningServer {
 
 /** Stopped by `t.after`, which also asserts that nothing is left open. */
 export async function startServer(t: Owner, args: readonly string[] = []): Promise<RunningServer> {
-  const base = ['-bind', '127.0.0.1:0', '-bindctl', '127.0.0.1:0', '-log-level', 'debug'];
+  const base = [
+    '-bind',
+    '127.0.0.1:0',
+    '-bindctl',
+    '127.0.0.1:0',
+    '-drain',
+    '0',
+    '-log-level',
+    'debug',
+  ];
   const hasKey = args.includes('-secret-file') || args.includes('-public-key');
   const secret = hasKey ? [] : ['-secret', SECRET];
   const config = resolveConfig(parseOptions([...base, ...secret, ...args], {}));

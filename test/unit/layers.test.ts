@@ -8,12 +8,12 @@ const SRC = new URL('../../../src/', import.meta.url);
 /** Lowest first; files of one layer do not import each other. */
 const LAYERS = [
   ['errors', 'log', 'event-id', 'frame', 'sweep', 'forgotten', 'admission', 'options', 'logger'],
-  ['channel-name', 'range', 'uws', 'address', 'fields', 'guards'],
+  ['channel-name', 'range', 'snapshot', 'uws', 'address', 'fields', 'guards'],
   ['channel', 'auth', 'http', 'config', 'request-source', 'listener'],
   ['stream', 'retention', 'cors'],
-  ['flusher'],
+  ['flusher', 'channel-index', 'matches'],
   ['hub'],
-  ['publisher', 'clockwork'],
+  ['publisher', 'clockwork', 'drain'],
   ['requests'],
   ['public-app', 'control-app'],
   ['server'],

@@ -21,8 +21,10 @@ function setUp(limits: { capacity?: number; ttlSeconds?: number; budgetBytes?: n
     return made;
   };
   let n = 0;
-  const append = (to: Channel<Member>, bytes: number, { time = 0, flushed = Infinity } = {}) =>
+  const append = (to: Channel<Member>, bytes: number, { time = 0, flushed = Infinity } = {}) => {
+    assert.ok(retention.makeRoom(bytes + ENTRY_OVERHEAD_BYTES, flushed));
     retention.append(to, { n: ++n, to: undefined, bytes: Buffer.alloc(bytes), time }, flushed);
+  };
   return { retention, channel, append, forgotten };
 }
 
@@ -72,6 +74,17 @@ test('retention - names alone cannot fill memory', () => {
   for (let i = 0; i < 1_000; i += 1) append(channel(`c${i}`), 10);
   assert.ok(retention.bytes <= 100 * KB);
   assert.ok(forgotten.length > 900);
+});
+
+test('retention - what a flush still needs is not evicted; then there is no room', () => {
+  const { retention, channel, append } = setUp({ budgetBytes: 10 * KB });
+  const c = channel('c');
+  for (let i = 0; i < 4; i += 1) append(c, KB);
+  assert.equal(retention.makeRoom(9 * KB, 2), false, 'only the first two may go');
+  assert.deepEqual([c.log.oldest?.n, c.log.count], [3, 2]);
+  assert.equal(retention.makeRoom(20 * KB, 4), false, 'more than there is at all');
+  assert.equal(c.log.count, 0);
+  assert.equal(retention.makeRoom(5 * KB, 4), true);
 });
 
 test('retention - the count of bytes is exact', () => {
