@@ -71,6 +71,15 @@ export class SseClient {
     await eventually(() => this.ended, { what: 'the end of the stream', ...deadline });
   }
 
+  /** Takes nothing off the socket until `resume`. */
+  pause(): void {
+    this.#response.pause();
+  }
+
+  resume(): void {
+    this.#response.resume();
+  }
+
   close(): void {
     this.#response.destroy();
   }
