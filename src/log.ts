@@ -30,6 +30,9 @@ const USER_SLOTS = 256;
 /** What an entry costs besides its bytes: object, Buffer and backing store, in bytes. */
 export const ENTRY_OVERHEAD_BYTES = 400;
 
+/** What each of several recipients costs besides its characters, in bytes. */
+const RECIPIENT_OVERHEAD_BYTES = 80;
+
 // Evicted slots at the front are given back when they outnumber both this and the living.
 const COMPACT_AT = 64;
 
@@ -136,4 +139,9 @@ function slotOf(user: string): number {
 }
 
 /** What an entry counts for in the memory budget, in bytes. */
-export const cost = (entry: Entry): number => entry.bytes.length + ENTRY_OVERHEAD_BYTES;
+export function cost({ bytes, to }: Entry): number {
+  let total = bytes.length + ENTRY_OVERHEAD_BYTES;
+  if (typeof to === 'object')
+    for (const user of to) total += user.length + RECIPIENT_OVERHEAD_BYTES;
+  return total;
+}

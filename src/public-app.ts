@@ -40,6 +40,15 @@ export interface PublicOptions {
   readonly now?: () => number;
 }
 
+// A proxy may add a line of its own below that of the client (RFC 9110, 5.3: lines are one list).
+function forwardedFor(req: HttpRequest): string {
+  const lines: string[] = [];
+  req.forEach((name, value) => {
+    if (name === 'x-forwarded-for') lines.push(value);
+  });
+  return lines.join(',');
+}
+
 export class PublicApp {
   readonly #options: PublicOptions;
   readonly #admission: Admission;
@@ -181,7 +190,7 @@ export class PublicApp {
 
   #addressOf(res: HttpResponse, req: HttpRequest): string {
     const peer = normaliseAddress(Buffer.from(res.getRemoteAddressAsText()).toString('latin1'));
-    return this.#options.peers.resolve(peer, req.getHeader('x-forwarded-for'));
+    return this.#options.peers.resolve(peer, forwardedFor(req));
   }
 
   #between([low, high]: readonly [number, number]): number {

@@ -60,8 +60,13 @@ function contentOf(fields: Fields): EventContent {
   return { kind: 'raw', payload };
 }
 
-const dataText = (data: unknown): string =>
-  typeof data === 'string' ? data : JSON.stringify(data);
+function dataText(data: unknown): string {
+  try {
+    return typeof data === 'string' ? data : JSON.stringify(data);
+  } catch {
+    return invalid('data is nested too deeply'); // JSON.parse goes deeper than JSON.stringify
+  }
+}
 
 function checkEvent(event: string | undefined): string | undefined {
   if (event === undefined) return undefined;

@@ -17,6 +17,7 @@ export interface HttpRequest {
   getQuery(): string | undefined;
   /** Name in lower case; empty when absent. Bytes come as Latin-1. */
   getHeader(name: string): string;
+  forEach(fn: (name: string, value: string) => void): void;
 }
 
 export interface HttpResponse {

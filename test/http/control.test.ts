@@ -146,6 +146,14 @@ test('emit - what is malformed gets a code and a sentence naming the field, and 
     [{ ...GOOD, event: 5 }, 'FIELD_INVALID', /^event must be given once/],
     [[GOOD], 'BODY_MALFORMED', /one JSON object/],
   ];
+  const deep = `{"userId":"a","channel":"c","data":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+  const tooDeep = await fetch(`${controlUrl}/emit/`, {
+    method: 'POST',
+    body: deep,
+    headers: { 'content-type': 'application/json' },
+  });
+  assert.equal(tooDeep.status, 400);
+  assert.match(await tooDeep.text(), /data is nested too deeply/);
   for (const [body, code, message] of cases) {
     const { status, json } = await post(`${controlUrl}/emit/`, body);
     assert.deepEqual([status, json.error], [400, code], JSON.stringify(body));

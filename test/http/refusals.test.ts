@@ -47,6 +47,11 @@ test('refusals - the limit per address sees through a trusted proxy, and nobody 
   await same.end();
   assert.equal(trusting.server.hub.streams.size, 2);
 
+  // Node sends an array as several lines: what the client wrote, then what the proxy added.
+  const lines = await open(t, trusting, 'joe', { 'x-forwarded-for': ['3.3.3.3', '2.2.2.2'] });
+  await lines.end();
+  assert.equal(trusting.server.hub.streams.size, 2);
+
   const wary = await startServer(t, args);
   await open(t, wary, 'ann', { 'x-forwarded-for': '1.1.1.1' });
   const spoofed = await open(t, wary, 'bob', { 'x-forwarded-for': '2.2.2.2' });

@@ -65,6 +65,12 @@ test('log - counts bytes with their overhead', () => {
   assert.equal(logOf(entry(1, undefined, 'abc')).bytes, 3 + ENTRY_OVERHEAD_BYTES);
 });
 
+test('log - counts the names of recipients', () => {
+  const names = Array.from({ length: 100 }, (_, i) => `user-${i}`);
+  const one = logOf(entry(1, 'ann')).bytes;
+  assert.ok(logOf(entry(1, new Set(names))).bytes > one + 100 * 80);
+});
+
 test('range - everyone reads the same Buffer, a target its own', () => {
   const log = logOf(entry(1), entry(2, 'ann'), entry(3), entry(4, new Set(['ann', 'bob'])));
   const range = new Range([log], 0, 4);
