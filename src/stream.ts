@@ -224,7 +224,7 @@ let isTaken = false;
 function writeCorked(): void {
   isTaken = corkedSink.write(corkedBytes);
   // The addon sends the CRLF that ends a chunk with the next chunk only; clients that wait for it
-  // (urllib3, HAProxy by default) would get every event one write late.
+  // (urllib3, so Python's requests) would get every event one write late.
   if (isTaken && isNudged) isTaken = corkedSink.write(COMMENT);
 }
 
