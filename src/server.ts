@@ -192,7 +192,11 @@ export class Server {
   }
 
   #tryPage(): string {
-    const settings = JSON.stringify({ eventsUrl: `${this.publicUrl}/events/` });
+    // The page takes it as JavaScript, where a `<` could end the script.
+    const settings = JSON.stringify({ eventsUrl: `${this.publicUrl}/events/` }).replaceAll(
+      '<',
+      '\\u003c',
+    );
     return readFileSync(TRY_PAGE, 'utf8').replace('__TIDINGS_CONFIG__', () => settings);
   }
 
