@@ -5,6 +5,8 @@
  * path is judged. Results are kept only from full runs (five or more, scale 1, no base).
  */
 import { parseArgs } from 'node:util';
+import { floor } from './peers/floor.ts';
+import { nchan } from './peers/nchan.ts';
 import { tidings, tidingsAt } from './peers/tidings.ts';
 import { controlCalls } from './scenarios/control-calls.ts';
 import { controlUnderBroadcast } from './scenarios/control-under-broadcast.ts';
@@ -14,6 +16,7 @@ import { manyPublishers } from './scenarios/many-publishers.ts';
 import { stuckReaders } from './scenarios/stuck-readers.ts';
 import { hasCompiler } from './support/build.ts';
 import { machineFooter } from './support/machine.ts';
+import { childrenOf } from './support/procfs.ts';
 import { type Report, save, section, writePage } from './support/report.ts';
 import type { Scenario, Settings } from './support/scenario.ts';
 
@@ -67,6 +70,14 @@ async function measure(scenario: Scenario, settings: Settings, keep: boolean): P
   if (keep) save(scenario, report);
 }
 
+// Servers are killed with the benchmark; the load generators end with their standard input.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    for (const pid of childrenOf(process.pid)) process.kill(pid);
+    process.exit(1);
+  });
+}
+
 const settings: Settings = {
   runs: Number(values.runs),
   scale: Number(values.scale),
@@ -75,6 +86,6 @@ const settings: Settings = {
 };
 const keep = settings.runs >= RUNS_TO_KEEP && settings.scale === 1 && values.base === undefined;
 for (const scenario of chosen()) await measure(scenario, settings, keep);
-if (keep) writePage(SCENARIOS);
+if (keep) writePage(SCENARIOS, [tidings, nchan, floor]);
 else
   console.log(`\nNot kept: results are kept from ${RUNS_TO_KEEP} runs at scale 1 without a base.`);

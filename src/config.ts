@@ -51,6 +51,8 @@ export function resolveConfig(values: OptionValues): Config {
     fail(
       `-bindctl ${values.bindctl} can be reached from other machines: set -ctl-token, or bind it to 127.0.0.1`,
     );
+  if (!/^[\x21-\x7e]*$/.test(values['ctl-token']))
+    fail('-ctl-token must be printable ASCII without blanks: others do not survive in a header');
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
   if (values.cors.length > 0) checkOrigins(values.cors);
   return Object.freeze({

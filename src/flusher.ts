@@ -10,8 +10,12 @@
 import { type Channel, type ChannelSet, ChannelWalk } from './channel.ts';
 import { type Stream, StreamState } from './stream.ts';
 
-/** How long a flush may hold the event loop before accepts and emits get their turn, in milliseconds. */
-export const SLICE_MS = 5;
+/**
+ * How long a flush may hold the event loop before accepts and emits get their turn, in milliseconds.
+ * Measured at 15,000 streams: with 5 the p99 of answers during broadcasts was 3.5 times that of an
+ * idle server, with 1 it is 1.3 times; the cost of a delivery is the same within its spread.
+ */
+export const SLICE_MS = 1;
 
 // The clock is read once per so many streams.
 const STREAMS_PER_CLOCK_CHECK = 16;

@@ -133,6 +133,23 @@ export class Exchange {
   }
 }
 
+/**
+ * Whether it is open to opinion where a request ends (RFC 9112, 6.3). The addon takes the first of two
+ * lengths and treats an unknown coding as chunked, and reads what follows as a request of its own.
+ */
+function isAmbiguous(req: HttpRequest): boolean {
+  let lengths = 0;
+  let codings = 0;
+  let isKnown = true;
+  req.forEach((name, value) => {
+    if (name === 'content-length') lengths += 1;
+    if (name !== 'transfer-encoding') return;
+    codings += 1;
+    isKnown &&= value.toLowerCase() === 'chunked';
+  });
+  return lengths + codings > 1 || !isKnown;
+}
+
 /** A handler that answers whatever happens: what `handle` throws becomes an answer, a bug also a log line. */
 export function exchangeHandler(
   logger: Logger,
@@ -140,6 +157,11 @@ export function exchangeHandler(
 ): HttpHandler {
   return (res, req) => {
     const exchange = new Exchange(res, req);
+    // Without an answer: the addon would go on to what follows before it closed behind one.
+    if (isAmbiguous(req)) {
+      res.close();
+      return;
+    }
     try {
       handle(exchange, req);
     } catch (error) {

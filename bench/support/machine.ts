@@ -31,12 +31,10 @@ function osName(): string {
   return /^PRETTY_NAME="(.*)"$/m.exec(release)?.[1] ?? os.type();
 }
 
+/** The last change of what is measured; a commit of results or papers does not make the figures others. */
 function commit(): string {
-  const dirty = output('git', ['status', '--porcelain', '--', 'src', 'bench/*.c', 'bench/*/']);
-  const edited = dirty.split('\n').filter((line) => line && !line.includes('bench/results/'));
-  return (
-    output('git', ['rev-parse', '--short', 'HEAD']) + (edited.length > 0 ? ', with edits' : '')
-  );
+  const edited = output('git', ['status', '--porcelain', '--', 'src']) !== '';
+  return output('git', ['log', '-1', '--format=%h', '--', 'src']) + (edited ? ', with edits' : '');
 }
 
 /** Name and value, in the order they are printed. */
@@ -51,7 +49,7 @@ export function machineFooter(commandLine: string): Record<string, string> {
     'uWebSockets.js': uwsBinary(),
     nginx: nginxVersion(),
     'C compiler': output('cc', ['--version']).split('\n')[0] || 'absent',
-    commit: commit(),
+    'commit of src': commit(),
     command: commandLine,
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     'load average at the start': os

@@ -102,6 +102,11 @@ test('config - a control listener that others can reach needs a token', () => {
     assert.ok(resolve(['-secret', 's', '-bindctl', closed]));
 });
 
+test('config - a control token must survive in a header', () => {
+  for (const bad of ['pässword', 'a b', 'a\nb', '\u0000'])
+    refused(['-secret', 's', '-ctl-token', bad], /-ctl-token must be printable ASCII/);
+});
+
 test('config - origins are exact', () => {
   for (const bad of [
     'https://a.example/',

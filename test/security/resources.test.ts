@@ -1,0 +1,209 @@
+/** Clients that take time, memory or connections without end get a bounded share of them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Hub } from '../../src/hub.ts';
+import { openNews, post } from '../support/emitting.ts';
+import { connectRaw, type RawClient, streamRequest } from '../support/raw-client.ts';
+import { startServer } from '../support/server.ts';
+import { spawnServer } from '../support/spawn-server.ts';
+import { tokenFor } from '../support/tokens.ts';
+import { eventually } from '../support/wait.ts';
+
+const CLOSE_WITHIN_MS = 20_000;
+const MB = 1_048_576;
+const POST_HEAD = 'POST /emit/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+
+/** Sends a byte now and then to each of the clients until all are closed. */
+async function dripUntilClosed(clients: readonly RawClient[]): Promise<void> {
+  const drip = setInterval(() => {
+    for (const client of clients) if (!client.closed) client.send('a');
+  }, 2_000);
+  try {
+    await eventually(() => clients.every((client) => client.closed), {
+      withinMs: CLOSE_WITHIN_MS,
+      what: 'all slow connections to be closed',
+    });
+  } finally {
+    clearInterval(drip);
+  }
+}
+
+test('X-09, X-10 slow requests - heads and bodies that drip in are closed; others are served meanwhile', async (t) => {
+  const running = await startServer(t);
+  const open = async (url: string, start: string, count: number) => {
+    const clients = await Promise.all(Array.from({ length: count }, () => connectRaw(t, url)));
+    for (const client of clients) client.send(start);
+    return clients;
+  };
+  const slow = [
+    ...(await open(running.publicUrl, 'GET /events/ HTTP/1.1\r\nHost: x\r\nX-A: ', 1_000)),
+    ...(await open(running.controlUrl, 'POST /emit/ HTTP/1.1\r\nHost: x\r\nX-A: ', 100)),
+    ...(await open(running.controlUrl, `${POST_HEAD}Content-Length: 1000000\r\n\r\n`, 50)),
+    ...(await open(
+      running.controlUrl,
+      `${POST_HEAD}Transfer-Encoding: chunked\r\n\r\nfffff\r\n`,
+      50,
+    )),
+    ...(await open(
+      running.controlUrl,
+      `${POST_HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`,
+      20,
+    )),
+    ...(await open(running.publicUrl, '', 100)),
+  ];
+  const closing = dripUntilClosed(slow.slice(0, -120));
+  const idle = eventually(() => slow.slice(-120).every((client) => client.closed), {
+    withinMs: CLOSE_WITHIN_MS,
+    what: 'all idle connections to be closed',
+  });
+  for (let i = 0; i < 50; i += 1) {
+    const stream = await openNews(t, running, `u${i}`);
+    await post(`${running.controlUrl}/emit/`, { userId: `u${i}`, channel: 'news', data: 'x' });
+    assert.equal((await stream.next()).data, 'x');
+  }
+  await Promise.all([closing, idle]);
+  assert.equal(running.server.hub.streams.size, 50);
+});
+
+const rssOf = async (pid: number | undefined): Promise<number> => {
+  const { readFile } = await import('node:fs/promises');
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+};
+
+test('X-11 big bodies - refused before they fill memory, whatever they declare', async (t) => {
+  const server = await spawnServer(t);
+  await post(`${server.controlUrl}/emit/`, { userId: 'a', channel: 'c', data: 'x' });
+  const before = await rssOf(server.process.pid);
+  const declared = await connectRaw(t, server.controlUrl);
+  declared.send(`${POST_HEAD}Content-Length: 10000000000\r\n\r\n`);
+  await declared.until(/^HTTP\/1\.1 413 /);
+  const block = 'x'.repeat(65_536);
+  const endless = await Promise.all(
+    Array.from({ length: 20 }, () => connectRaw(t, server.controlUrl)),
+  );
+  for (const client of endless) {
+    client.send(`${POST_HEAD}Transfer-Encoding: chunked\r\n\r\n`);
+    for (let i = 0; i < 40; i += 1) client.send(`10000\r\n${block}\r\n`);
+  }
+  for (const client of endless)
+    await eventually(() => client.closed || /^HTTP\/1\.1 413 /.test(client.text), {
+      withinMs: 20_000,
+    });
+  const flood = await connectRaw(t, server.controlUrl);
+  flood.send(`${POST_HEAD}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(5_000_000)}`);
+  await eventually(() => flood.closed, {
+    withinMs: 30_000,
+    what: 'the end of the chunk extension',
+  });
+  const grown = (await rssOf(server.process.pid)) - before;
+  assert.ok(grown < 60 * MB, `grew by ${Math.round(grown / MB)} MB`);
+  assert.equal((await fetch(`${server.controlUrl}/healthz`)).status, 200);
+});
+
+test('X-14 slow readers - those that never read are closed as stalled, and cost the others nothing', async (t) => {
+  const running = await startServer(t, ['-stall', '2', '-memory', '16', '-log-level', 'info']);
+  const stuck = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const client = await connectRaw(t, running.publicUrl);
+      client.send(streamRequest(tokenFor('slow')));
+      await client.until(/retry/);
+      client.socket.pause();
+      return client;
+    }),
+  );
+  const reader = await openNews(t, running, 'fast');
+  const data = 'x'.repeat(500_000);
+  let sentCount = 0;
+  const before = process.memoryUsage().external;
+  // 30 MB: more than the kernel takes for a connection, and more than -memory keeps.
+  for (; sentCount < 60; sentCount += 1) {
+    await post(`${running.controlUrl}/emit/`, { userId: '*', channel: 'news', data });
+    await reader.arrived(sentCount + 1, { withinMs: 10_000 });
+  }
+  assert.ok(running.server.hub.retainedBytes <= 17 * MB);
+  await eventually(() => running.server.hub.streams.size === 1, { withinMs: 15_000 });
+  const stalled = running.log.filter((line) => line['reason'] === 'stalled');
+  assert.equal(stalled.length, stuck.length);
+  assert.deepEqual(
+    reader.events.filter((event) => event.event === 'tidings.gap'),
+    [],
+  );
+  assert.ok(process.memoryUsage().external - before < 200 * MB);
+});
+
+// Of a process of its own, whose heap holds nothing else.
+test('X-16 channels - the budget bounds what a million channels without streams cost', async () => {
+  const budgetBytes = 16 * MB;
+  const hub = new Hub({
+    retention: { capacity: 10, ttlSeconds: 300, budgetBytes },
+    epoch: 'e',
+  });
+  const rss = process.memoryUsage().rss;
+  for (let n = 1; n <= 1_000_000; n += 1) {
+    hub.append({ n, channels: [`channel ${n}`], to: undefined, bytes: Buffer.allocUnsafeSlow(20) });
+    if (n % 10_000 === 0) await turn();
+  }
+  assert.ok(hub.retainedBytes <= budgetBytes);
+  assert.ok(hub.channels.size < 20_000, `${hub.channels.size} channels`);
+  const grown = process.memoryUsage().rss - rss;
+  assert.ok(grown < 300 * MB, `grew by ${Math.round(grown / MB)} MB`);
+});
+
+for (const { what, body } of [
+  {
+    what: 'to 10,000 users each',
+    body: (i: number) => ({
+      userId: Array.from({ length: 10_000 }, (_, j) => `user-${i}-${j}-${'y'.repeat(60)}`),
+      channel: 'c',
+      payload: 'x',
+    }),
+  },
+  {
+    what: 'with a large field that nobody reads',
+    body: (i: number) =>
+      new URLSearchParams({
+        userId: `somebody-${i}-of-many`,
+        channel: `channel-${i}-of-many`,
+        payload: 'x',
+        junk: 'x'.repeat(900_000),
+      }),
+  },
+])
+  test(`X-16 emits - the budget counts all that is kept of emits ${what}`, async (t) => {
+    const server = await spawnServer(t, ['-memory', '16']);
+    for (let i = 0; i < 20; i += 1) await post(`${server.controlUrl}/emit/`, body(i));
+    const before = await rssOf(server.process.pid);
+    for (let i = 20; i < 400; i += 1) {
+      const reply = await post(`${server.controlUrl}/emit/`, body(i));
+      assert.equal(reply.status, 200);
+    }
+    const grown = (await rssOf(server.process.pid)) - before;
+    assert.ok(grown < 200 * MB, `grew by ${Math.round(grown / MB)} MB`);
+  });
+
+test('X-17 flood - emits as fast as they go, to one and to all: each accepted one arrives, in order', async (t) => {
+  const running = await startServer(t, ['-log-level', 'warn', '-history', '100000']);
+  const streams = [];
+  for (let i = 0; i < 200; i += 1) streams.push(await openNews(t, running, `u${i}`));
+  const ids: string[] = [];
+  const emitter = async () => {
+    for (let i = 0; i < 60; i += 1) {
+      const body = { userId: '*', channel: 'news', data: 'x' };
+      const { status, text } = await post(`${running.controlUrl}/emit/`, body);
+      assert.equal(status, 200);
+      ids.push((JSON.parse(text) as { id: string }).id);
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, emitter));
+  const byNumber = (a: string, b: string) => Number(a.split('-')[1]) - Number(b.split('-')[1]);
+  ids.sort(byNumber);
+  for (const stream of streams) {
+    const events = await stream.arrived(ids.length, { withinMs: 30_000 });
+    assert.deepEqual(
+      events.map((event) => event.id),
+      ids,
+    );
+  }
+});
