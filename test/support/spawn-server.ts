@@ -35,7 +35,22 @@ const parseLines = (text: string): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 /** Given to every server, except those that the caller gives. */
-const DEFAULTS = { '-bind': '127.0.0.1:0', '-bindctl': '127.0.0.1:0', '-secret': SECRET };
+const DEFAULTS = {
+  '-bind': '127.0.0.1:0',
+  '-bindctl': '127.0.0.1:0',
+  '-secret': SECRET,
+  '-drain': '0',
+};
+
+const INSTEAD_OF_SECRET = ['-dev', '-secret-file', '-public-key'];
+
+function withDefaults(args: readonly string[]): string[] {
+  const needsNone = args.some((arg) => INSTEAD_OF_SECRET.includes(arg));
+  const base = Object.entries(DEFAULTS).filter(
+    ([flag]) => !args.includes(flag) && !(flag === '-secret' && needsNone),
+  );
+  return [...base.flat(), ...args];
+}
 
 /** Starts a server on free loopback ports, with the test secret unless it is to make one (`-dev`). */
 export async function spawnServer(
@@ -43,8 +58,7 @@ export async function spawnServer(
   args: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
 ): Promise<SpawnedServer> {
-  const base = Object.entries(DEFAULTS).filter(([flag]) => !args.includes(flag));
-  const child = spawn(process.execPath, [CLI, ...base.flat(), ...args], {
+  const child = spawn(process.execPath, [CLI, ...withDefaults(args)], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
