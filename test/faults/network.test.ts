@@ -1,0 +1,82 @@
+/** Connections that are cut anywhere, and bytes that arrive in other pieces than they were sent in. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { coalesce, FaultProxy, pass, resetAfter, slice } from '../support/fault-proxy.ts';
+import { World } from '../support/ledger-world.ts';
+import { spawnServer } from '../support/spawn-server.ts';
+
+test('R-09 network - loss, delay, disorder: the books are right', (t) => {
+  const name = `tidings-${process.pid}`;
+  const netns = (...args: string[]) => spawnSync('ip', ['netns', ...args], { encoding: 'utf8' });
+  const made = netns('add', name);
+  if (made.status !== 0) return t.skip('no network namespaces here');
+  const netem = netns('exec', name, ...'tc qdisc add dev lo root netem loss 5%'.split(' '));
+  netns('del', name);
+  if (netem.status !== 0) return t.skip(`no netem in this kernel: ${netem.stderr.trim()}`);
+  return t.skip('netem is here, but this test has never been run with it and is not written');
+});
+
+test('R-11 network - a thousand resets in mid-frame: no part of an event is dispatched, none is lost', {
+  timeout: 120_000,
+}, async (t) => {
+  const server = await spawnServer(t, ['-drain', '0', '-history', '20000']);
+  const world = new World(t, server);
+  const proxy = await FaultProxy.open(t, server.publicUrl);
+  // Past the response head now and then, and anywhere in the events behind it.
+  proxy.fault = () => resetAfter(100 + world.random.below(30_000));
+  const clients = 40;
+  const joined = world.join(proxy.url, clients, { waitMs: () => world.random.below(50) });
+  const emitting = joined.then(() =>
+    world.emitter.run(world.plan, { count: 100_000, perSecond: 150 }),
+  );
+  const end = performance.now() + 60_000;
+  const enough = setInterval(() => {
+    if (proxy.count < 1_000 + clients && performance.now() < end) return;
+    proxy.fault = pass;
+    proxy.resetAll();
+    world.emitter.stop();
+  }, 50);
+  t.after(() => clearInterval(enough));
+  await emitting;
+  clearInterval(enough);
+  await world.opened();
+  await world.settle();
+  const account = world.audit();
+  t.diagnostic(`${proxy.count} connections`);
+  assert.ok(proxy.count >= 1_000 + clients, `only ${proxy.count} connections within the time`);
+  assert.equal(account.notices, 0);
+  assert.equal(account.unknown, 0);
+});
+
+test('R-12 network - one byte at a time, or 64 KiB at once: the same events', {
+  timeout: 120_000,
+}, async (t) => {
+  const server = await spawnServer(t, ['-drain', '0']);
+  const world = new World(t, server);
+  for (const fault of [slice, coalesce, pass]) {
+    const proxy = await FaultProxy.open(t, server.publicUrl);
+    proxy.fault = fault;
+    await world.join(proxy.url, 4);
+  }
+  await world.emitter.run(world.plan, { count: 400, perSecond: 200 });
+  await world.settle();
+  const account = world.audit();
+  assert.equal(account.delivered, account.expected);
+  assert.equal(account.connections, 12);
+});
+
+test('network - readers that stall and go on have had everything, in order', {
+  timeout: 120_000,
+}, async (t) => {
+  const server = await spawnServer(t, ['-drain', '0', '-history', '20000']);
+  const world = new World(t, server);
+  const proxy = await FaultProxy.open(t, server.publicUrl);
+  await world.join(proxy.url, 20);
+  proxy.stallAll();
+  await world.emitter.run(world.plan, { count: 2_000, perSecond: 1_000 });
+  proxy.flow();
+  await world.settle();
+  const account = world.audit();
+  assert.equal(account.delivered, account.expected);
+});

@@ -1,0 +1,119 @@
+/** Users, channels, clients and an emitter around one server, for tests that break something. */
+import type { TestContext } from 'node:test';
+import { type Account, audit, type Receipt } from './ledger.ts';
+import { LedgerClient, type LedgerClientOptions } from './ledger-client.ts';
+import { Emitter, type Plan } from './ledger-emitter.ts';
+import { Random } from './prng.ts';
+import { freePort } from './proxy.ts';
+import type { SpawnedServer } from './spawn-server.ts';
+import { eventually } from './wait.ts';
+
+const CHANNELS = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
+
+/** Channels of one client, and of one emit, at most. */
+const MOST_CHANNELS = 4;
+
+/** Sizes of events in bytes; the last needs several writes. Small ones are many. */
+const SIZES = [1, 20, 200, 200, 200, 200, 600, 2_000, 18_000];
+
+/** How long everything may take to arrive once nothing is broken any more, in milliseconds. */
+const SETTLE_MS = 60_000;
+
+export type ClientChoices = Pick<LedgerClientOptions, 'waitMs' | 'staysAway'>;
+
+export class World {
+  readonly random = new Random();
+  readonly emitter: Emitter;
+  readonly clients: LedgerClient[] = [];
+  /** Of clients in other processes. */
+  readonly otherReceipts: Receipt[] = [];
+  /** The id after which all clients begin. */
+  since = '';
+  #users: string[] = [];
+  readonly #t: TestContext;
+
+  constructor(t: TestContext, server: SpawnedServer) {
+    this.#t = t;
+    this.emitter = new Emitter(server.controlUrl, this.random);
+    t.diagnostic(`seed ${this.random.seed}`);
+    t.after(() => {
+      this.emitter.close();
+      for (const client of this.clients) client.close();
+    });
+  }
+
+  /** Some users have several clients; each client has channels of its own. */
+  async describe(count: number): Promise<{ user: string; channels: string[] }[]> {
+    if (this.since === '') this.since = await this.emitter.mark(['nobody']);
+    const users = Array.from({ length: Math.ceil(count * 0.8) }, (_, i) => `user-${i}`);
+    this.#users = [...new Set([...this.#users, ...users])];
+    return Array.from({ length: count }, (_, i) => ({
+      user: users[i] ?? this.random.pick(users),
+      channels: this.random.some(CHANNELS, MOST_CHANNELS),
+    }));
+  }
+
+  /** Adds clients and waits until their streams are open. */
+  async join(url: string, count: number, choices: ClientChoices = {}): Promise<LedgerClient[]> {
+    const people = await this.describe(count);
+    const joined = people.map(
+      (person) => new LedgerClient({ url, since: this.since, ...person, ...choices }),
+    );
+    this.clients.push(...joined);
+    await this.opened();
+    return joined;
+  }
+
+  async opened(withinMs = 30_000): Promise<void> {
+    await eventually(() => this.clients.every((client) => client.isOpen), {
+      withinMs,
+      what: 'all streams to be open',
+    });
+  }
+
+  /** Broadcasts, events for one user and for several, on one channel or several. */
+  readonly plan = (): Plan => {
+    const { random } = this;
+    const channels = random.some(CHANNELS, random.below(4) === 0 ? MOST_CHANNELS : 1);
+    const size = random.pick(SIZES);
+    if (random.below(2) === 0) return { to: undefined, channels, size };
+    return { to: random.some(this.#users, random.below(3) === 0 ? 20 : 1), channels, size };
+  };
+
+  /**
+   * Waits until every client has had all there is: twice, so that what comes too much is seen.
+   * Returns the id of the last event.
+   */
+  async settle(): Promise<string> {
+    await this.#markReaches();
+    return this.#markReaches();
+  }
+
+  async #markReaches(): Promise<string> {
+    const id = await this.emitter.mark(CHANNELS);
+    await eventually(() => this.clients.every((client) => client.lastId === id), {
+      withinMs: SETTLE_MS,
+      what: `${id} to reach everybody (seed ${this.random.seed})`,
+    });
+    return id;
+  }
+
+  /** The books, which must be right; the sums are printed. */
+  audit(): Account {
+    const receipts = [...this.clients.map(({ receipt }) => receipt), ...this.otherReceipts];
+    const account = audit(this.emitter.emitted, receipts, this.random.seed);
+    this.#t.diagnostic(JSON.stringify(account));
+    return account;
+  }
+}
+
+/**
+ * Arguments with which one server after the other takes the same addresses. They are asked for, not
+ * chosen by the system: such a one cannot be taken again while closed connections linger on it.
+ */
+export const fixedAddresses = async (): Promise<string[]> => [
+  '-bind',
+  `127.0.0.1:${await freePort()}`,
+  '-bindctl',
+  `127.0.0.1:${await freePort()}`,
+];
