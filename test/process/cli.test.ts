@@ -152,7 +152,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     await emit(server.controlUrl, { userId: '*', channel: 'news', payload: 'data: last' });
     assert.equal(await server.stop(signal), 0);
     await raw.until(/\r\n0\r\n\r\n$/);
-    assert.match(dechunk(raw.bytes).toString(), /data: last\nid: [a-z0-9]+-1\n\n:\nretry: \d+\n:\n$/);
+    assert.match(
+      dechunk(raw.bytes).toString(),
+      /data: last\nid: [a-z0-9]+-1\n\n:\nretry: \d+\n:\n$/,
+    );
     await sse.end();
     assert.equal(sse.cut, false);
   });
