@@ -58,7 +58,6 @@ export function answer(
   res.cork(() => {
     res.writeStatus(statusLine(status));
     for (const [name, value] of headers) res.writeHeader(name, value);
-    if (closes === true) res.writeHeader('Connection', 'close');
     if (body === undefined || isHead) res.endWithoutBody();
     else res.end(body, closes === true);
   });

@@ -10,13 +10,16 @@ import type { Hub } from './hub.ts';
 import type { Logger } from './logger.ts';
 import { lastEventIdOf, tokenOf } from './request-source.ts';
 import type { CloseReason, Stream } from './stream.ts';
-import type { HttpApp, HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
+import type { ConnectionFilter, HttpApp, HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
 
 /** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
 const RETRY_MS = [1_000, 4_000] as const;
 
 /** When a browser comes back that was refused for now, in milliseconds. */
 const REFUSED_RETRY_MS = [5_000, 15_000] as const;
+
+/** While connections are refused, the log has a line this often. */
+const SHED_LOG_SECONDS = 10;
 
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
 
@@ -54,6 +57,9 @@ export class PublicApp {
   readonly #admission: Admission;
   readonly #random: () => number;
   readonly #now: () => number;
+  #connections = 0;
+  #shedCount = 0;
+  #shedToldAt = Number.NEGATIVE_INFINITY;
   isDraining = false;
 
   constructor(options: PublicOptions) {
@@ -63,8 +69,29 @@ export class PublicApp {
     this.#now = options.now ?? (() => Date.now() / 1000);
   }
 
-  route(app: HttpApp): void {
+  /**
+   * Connections above the limit are closed as they come, those without a request too: with no
+   * file left the addon would try to accept them for ever, and nobody could reach the control port.
+   */
+  route(app: HttpApp, limit: { readonly current: number }): void {
     app.any('/*', this.#handle);
+    const count: ConnectionFilter = (res, change) => {
+      this.#connections += change;
+      if (change === 1 && this.#connections > limit.current) this.#shed(res);
+    };
+    app.filter(count);
+  }
+
+  #shed(res: HttpResponse): void {
+    this.#shedCount += 1;
+    res.close();
+    const now = this.#options.hub.now();
+    if (now - this.#shedToldAt < SHED_LOG_SECONDS) return;
+    this.#shedToldAt = now;
+    this.#options.logger.warn(
+      { refused: this.#shedCount, open: this.#connections },
+      'connections refused: raise the limit on open files',
+    );
   }
 
   /** To be told of every stream that is over. */
@@ -157,7 +184,8 @@ export class PublicApp {
     const retryMs = this.#between(REFUSED_RETRY_MS);
     if (req.getHeader('accept').includes('text/event-stream')) {
       const headers = [...STREAM_HEADERS];
-      return this.#answer(res, req, { status: 200, headers, body: encodeRetry(retryMs) });
+      const body = encodeRetry(retryMs);
+      return this.#answer(res, req, { status: 200, headers, body, closes: true });
     }
     const error = new TidingsError(
       'STREAM_LIMIT',
@@ -168,6 +196,7 @@ export class PublicApp {
     this.#answer(res, req, {
       ...full,
       headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
+      closes: true, // its file is wanted for others
     });
   }
 

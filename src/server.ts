@@ -13,16 +13,14 @@ import { createGuard } from './guards.ts';
 import { Hub } from './hub.ts';
 import { Listener } from './listener.ts';
 import type { Logger } from './logger.ts';
+import { ConnectionLimit } from './open-files.ts';
 import { PublicApp } from './public-app.ts';
 import { LocalPublisher } from './publisher.ts';
-import { type Dump, takeSnapshot, writeSnapshot } from './snapshot.ts';
+import { type Dump, readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
 import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
 const STOP_GRACE_MS = 5_000;
-
-/** File descriptors kept free for everything that is not a stream. */
-const RESERVED_FILES = 64;
 
 const BYTES_PER_MEGABYTE = 1_048_576;
 
@@ -39,6 +37,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #cors: Cors;
   readonly #clockwork: Clockwork;
+  readonly #connectionLimit = new ConnectionLimit();
   readonly #public: PublicApp;
   readonly #control: ControlApp;
   readonly #publicHttp: HttpApp;
@@ -72,7 +71,7 @@ export class Server {
     this.#control = this.#controlApp(config.keys, epoch);
     this.#publicHttp = createApp(tlsFiles(config));
     this.#controlHttp = createApp();
-    this.#public.route(this.#publicHttp);
+    this.#public.route(this.#publicHttp, this.#connectionLimit);
     this.#control.route(this.#controlHttp);
   }
 
@@ -83,6 +82,8 @@ export class Server {
     try {
       await this.#listen(this.#controlHttp, controlAddress, { flag: 'bindctl', scheme: 'http' });
       await this.#listen(this.#publicHttp, publicAddress, { flag: 'bind', scheme });
+      // Not before: a start that fails leaves it to the next one.
+      if (this.#config.snapshot !== '') removeSnapshot(this.#config.snapshot);
     } catch (error) {
       this.#close();
       throw error;
@@ -121,12 +122,11 @@ export class Server {
     this.#close();
   }
 
-  // Read once, and gone then: were the process to die, its successor must not count from here again.
   #loadSnapshot(): Dump | undefined {
     const { snapshot } = this.#config;
     if (snapshot === '') return undefined;
     try {
-      return takeSnapshot(snapshot);
+      return readSnapshot(snapshot);
     } catch (error) {
       this.#logger.warn({ err: error }, 'snapshot not usable: starting with an empty log');
       return undefined;
@@ -209,7 +209,7 @@ export class Server {
 
   #maxStreams(): number {
     const wanted = this.#config['max-streams'];
-    const possible = openFileLimit() - RESERVED_FILES;
+    const possible = this.#connectionLimit.current;
     if (wanted <= possible) return wanted;
     this.#logger.info(
       { wanted, possible },
@@ -240,14 +240,4 @@ function tlsFiles({ cert, key }: Config): TlsFiles | undefined {
     });
   }
   return { cert_file_name: cert, key_file_name: key };
-}
-
-// Linux only; elsewhere the option stands as it is.
-function openFileLimit(): number {
-  try {
-    const line = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'));
-    return line === null ? Number.POSITIVE_INFINITY : Number(line[1]);
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
 }

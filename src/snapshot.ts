@@ -98,11 +98,10 @@ export function writeSnapshot(path: string, { entries, ...rest }: Dump, now = un
   return count;
 }
 
-/** Reads the file and removes it; undefined when there is none. @throws when it is not whole */
-export function takeSnapshot(path: string, now = unixSeconds): Dump | undefined {
+/** What the file holds; undefined when there is none. @throws when it is not whole */
+export function readSnapshot(path: string, now = unixSeconds): Dump | undefined {
   const text = readIfThere(path);
   if (text === undefined) return undefined;
-  rmSync(path);
   const lines = text.split('\n');
   const { format, time, ...rest } = JSON.parse(lines[0]!) as Head;
   const count = lines.length - 3;
@@ -115,6 +114,11 @@ export function takeSnapshot(path: string, now = unixSeconds): Dump | undefined 
     return { ...parsed, age: parsed.age + away };
   });
   return { ...rest, entries };
+}
+
+/** Must be done once what it held is in use: after a crash nobody may count from there again. */
+export function removeSnapshot(path: string): void {
+  rmSync(path, { force: true });
 }
 
 function readIfThere(path: string): string | undefined {

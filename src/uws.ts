@@ -40,12 +40,16 @@ export interface HttpResponse {
 
 export type HttpHandler = (res: HttpResponse, req: HttpRequest) => void;
 
+export type ConnectionFilter = (res: HttpResponse, change: 1 | -1) => void;
+
 /** An opaque listen socket. Closing one twice is undefined behaviour. */
 export type ListenSocket = object;
 type ListenCallback = (socket: ListenSocket | false) => void;
 
 export interface HttpApp {
   any(pattern: string, handler: HttpHandler): HttpApp;
+  /** Told of every connection that opens (1) and closes (-1), also of those that never send a byte. */
+  filter(fn: ConnectionFilter): HttpApp;
   listen(host: string, port: number, options: number, done: ListenCallback): HttpApp;
   listen_unix(done: ListenCallback, path: string): HttpApp;
   close(): HttpApp;

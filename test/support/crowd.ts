@@ -41,6 +41,8 @@ export class Member {
   /** When the last chunk had come. */
   endedAt: number | undefined;
   isPaused = false;
+  /** One read, then none until `resume`. */
+  pauseAfterRead = false;
   readonly #socket: Socket;
 
   constructor(publicUrl: string, { token, lastEventId, readBytes }: MemberOptions) {
@@ -82,6 +84,7 @@ export class Member {
     this.bytes += bytes.length;
     this.reader.read(bytes);
     if (this.endedAt === undefined && this.reader.isWhole) this.endedAt = performance.now();
+    if (this.pauseAfterRead) this.isPaused = true;
     return !this.isPaused;
   }
 

@@ -7,7 +7,18 @@ const SRC = new URL('../../../src/', import.meta.url);
 
 /** Lowest first; files of one layer do not import each other. */
 const LAYERS = [
-  ['errors', 'log', 'event-id', 'frame', 'sweep', 'forgotten', 'admission', 'options', 'logger'],
+  [
+    'errors',
+    'log',
+    'event-id',
+    'frame',
+    'sweep',
+    'forgotten',
+    'open-files',
+    'admission',
+    'options',
+    'logger',
+  ],
   ['channel-name', 'range', 'snapshot', 'uws', 'address', 'fields', 'guards'],
   ['channel', 'auth', 'http', 'config', 'request-source', 'listener'],
   ['stream', 'retention', 'cors'],

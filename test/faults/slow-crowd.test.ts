@@ -1,0 +1,133 @@
+/** Three hundred readers that read little or nothing, beside five hundred that read all. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { type Member, openCrowd } from '../support/crowd.ts';
+import { type Emitter, emitterFor, pidOf, range, tokensFor } from '../support/faults.ts';
+import { megabytes, residentBytes, watchMost } from '../support/process-facts.ts';
+import { spawnServer } from '../support/spawn-server.ts';
+import { eventually } from '../support/wait.ts';
+
+const FAST = 500;
+const NEVER = 150;
+const SLOW = 150;
+const SLOW_BYTES = 2_048;
+const FRAME_BYTES = 65_536;
+const EVENTS_A_SECOND = 20;
+const EVENTS = 600;
+/** After so many events every third slow reader reads all it can. */
+const EVENTS_SLOW = EVENTS / 2;
+const MEMORY_MB = 64;
+const SLACK = 1.2;
+/** So far may the fast ones be behind the emits; on a machine too slow for the rate, emits wait. */
+const MOST_BEHIND = 100;
+
+const PADDING = 'x'.repeat(FRAME_BYTES);
+
+/** Lets these take what one read gives, once a second. */
+function trickle(t: TestContext, members: readonly Member[]): Set<Member> {
+  const slow = new Set(members);
+  for (const member of slow) member.pauseAfterRead = true;
+  const timer = setInterval(() => {
+    for (const member of slow) member.resume();
+  }, 1_000);
+  t.after(() => clearInterval(timer));
+  return slow;
+}
+
+async function emitPaced(emit: Emitter, fast: readonly Member[], count: number): Promise<number> {
+  const began = performance.now();
+  let last = 0;
+  for (let i = 0; i < count; i += 1) {
+    await eventually(() => performance.now() - began >= (i * 1_000) / EVENTS_A_SECOND);
+    await eventually(
+      () => fast.every(({ numbers }) => last - (numbers.at(-1) ?? 0) < MOST_BEHIND),
+      {
+        withinMs: 30_000,
+        what: 'the fast ones to follow',
+      },
+    );
+    last = await emit(
+      'news',
+      `${(performance.now() + performance.timeOrigin).toFixed(1)} ${PADDING}`,
+    );
+  }
+  return last;
+}
+
+/** The latencies of the first of the fast readers and its like, in milliseconds. */
+function measure(members: readonly Member[]): number[] {
+  const latencies: number[] = [];
+  for (const member of members) {
+    member.onEvent = ({ data }) => {
+      latencies.push(performance.timeOrigin + performance.now() - Number(data.split(' ')[0]));
+    };
+  }
+  return latencies;
+}
+
+/** What came and what is told as missing are, together, everything up to `last`, once and in order. */
+function assertAccounted({ numbers, gaps, reader }: Member, last: number): void {
+  assert.equal(reader.broken, undefined);
+  const told = gaps.flatMap(({ after, resumed, reason }) => {
+    assert.equal(reason, 'lagged');
+    return range(Number(after.split('-')[1]) + 1, Number(resumed.split('-')[1]) - 1);
+  });
+  assert.deepEqual(
+    numbers,
+    [...numbers].sort((a, b) => a - b),
+    'in order',
+  );
+  const all = [...numbers, ...told].sort((a, b) => a - b);
+  assert.deepEqual(all, range(1, last));
+}
+
+test('X-14 slow crowd - 300 of 800 do not keep up: the fast get everything, the slow are told what they lack, memory stays in its budget', {
+  timeout: 180_000,
+}, async (t) => {
+  const server = await spawnServer(t, [
+    ...['-drain', '0', '-memory', String(MEMORY_MB), '-history', '100'],
+    ...['-stall', '20'],
+  ]);
+  const tokens = tokensFor(FAST + NEVER + SLOW);
+  const options = tokens.map((token, i) =>
+    i < FAST + NEVER ? { token } : { token, readBytes: SLOW_BYTES },
+  );
+  const all = await openCrowd(t, server.publicUrl, options);
+  const fast = all.slice(0, FAST);
+  const never = all.slice(FAST, FAST + NEVER);
+  const slow = all.slice(FAST + NEVER);
+  for (const member of never) member.pause();
+  const trickling = trickle(t, slow);
+  const latencies = measure(fast.slice(0, 20));
+  const emit = emitterFor(t, server.controlUrl);
+  const baseline = residentBytes(pidOf(server));
+  const most = watchMost(() => residentBytes(pidOf(server)));
+
+  await emitPaced(emit, fast, EVENTS_SLOW);
+  const recovering = slow.filter((_, i) => i % 3 === 0);
+  for (const member of recovering) {
+    trickling.delete(member);
+    member.pauseAfterRead = false;
+    member.resume();
+  }
+  const last = await emitPaced(emit, fast, EVENTS - EVENTS_SLOW);
+  const isThere = (member: Member) => member.numbers.at(-1) === last;
+  await eventually(() => fast.every(isThere), { withinMs: 30_000, what: 'all on the fast ones' });
+  const alive = recovering.filter((member) => member.closedAt === undefined);
+  await eventually(() => alive.every(isThere), { withinMs: 30_000, what: 'the slow to catch up' });
+  const peak = most.stop();
+
+  latencies.sort((a, b) => a - b);
+  const p99 = latencies[Math.floor(latencies.length * 0.99)]!;
+  const gaps = alive.reduce((sum, member) => sum + member.gaps.length, 0);
+  const stalled = server.log().filter((line) => line['reason'] === 'stalled').length;
+  t.diagnostic(`memory: ${megabytes(baseline)} before, at most ${megabytes(peak)}`);
+  t.diagnostic(`fast: p99 ${p99.toFixed(0)} ms; ${alive.length} slow ones lived on, ${gaps} gaps`);
+  t.diagnostic(`${stalled} closed as stalled`);
+  for (const { numbers, gaps: told } of fast)
+    assert.deepEqual([numbers, told], [range(1, last), []]);
+  assert.ok(alive.length > 0 && gaps > 0, 'no slow one lived on to tell of a gap');
+  for (const member of alive) assertAccounted(member, last);
+  assert.ok(stalled >= NEVER, `${stalled} of ${NEVER} that never read were closed`);
+  assert.ok(peak <= (baseline + MEMORY_MB * 1_048_576) * SLACK, `${megabytes(peak)} at most`);
+});
