@@ -104,7 +104,9 @@ test('R-22 retention - 100 clients replay what is just being evicted: an event o
   const account = world.audit();
   const reasons = world.clients.flatMap(({ receipt }) => receipt.notices.map((one) => one.reason));
   assert.ok(account.reported > 0, 'something was evicted before it was read');
-  assert.ok(account.connections > 200 + reasons.length, 'others found everything still there');
-  assert.deepEqual([...new Set(reasons)], ['evicted']);
+  assert.ok(account.connections - 100 > reasons.length, 'others found everything still there');
+  // `lagged`: what a client came back for was evicted after it had come, before its turn.
+  assert.ok(reasons.every((reason) => reason === 'evicted' || reason === 'lagged'));
+  assert.ok(reasons.includes('evicted'));
   noErrors(server);
 });

@@ -40,6 +40,7 @@ test('R-06 standstill - the server stops for 5 s: nobody is dropped, nothing is 
   const account = world.audit();
   assert.equal(account.connections, 200, 'nobody had to come back');
   assert.equal(account.delivered, account.expected);
+  assert.equal(account.delivered, account.streams, 'the server counts as the clients do');
   assert.equal(account.unknown, 0);
 });
 

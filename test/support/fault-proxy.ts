@@ -65,6 +65,11 @@ export const resetAfter = (bytes: number): Fault => {
   };
 };
 
+const reach = (url: string): Socket =>
+  url.startsWith('unix:')
+    ? connect(url.slice('unix:'.length))
+    : connect(Number(new URL(url).port), new URL(url).hostname);
+
 export class FaultProxy {
   readonly url: string;
   /** Makes the fault of each new connection. */
@@ -77,14 +82,13 @@ export class FaultProxy {
     this.url = url;
   }
 
-  /** Closed by `t.after`. */
+  /** To a URL, or to `unix:/path`. Closed by `t.after`. */
   static async open(t: Owner, targetUrl: string): Promise<FaultProxy> {
     const server = createServer({ noDelay: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const proxy = new FaultProxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const { hostname, port } = new URL(targetUrl);
-    server.on('connection', (client) => proxy.#join(client, connect(Number(port), hostname)));
+    server.on('connection', (client) => proxy.#join(client, reach(targetUrl)));
     t.after(() => {
       server.close();
       proxy.cutAll();

@@ -2,7 +2,7 @@
 import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { Emitted } from './ledger.ts';
+import type { Emitted, Outcome } from './ledger.ts';
 import type { Random } from './prng.ts';
 import { eventually } from './wait.ts';
 
@@ -19,7 +19,7 @@ export interface Plan {
   readonly size: number;
 }
 
-type Answer = Pick<Emitted, 'outcome' | 'id'>;
+type Answer = Pick<Emitted, 'outcome' | 'id' | 'streams'>;
 
 export class Emitter {
   readonly emitted: Emitted[] = [];
@@ -106,7 +106,7 @@ export class Emitter {
       const url = `${this.controlUrl}/emit/`;
       const request = http.request(url, { method: 'POST', agent: this.#agent, headers });
       const fail = (error: NodeJS.ErrnoException) =>
-        resolve({ outcome: error.code === 'ECONNREFUSED' ? 'refused' : 'unknown', id: undefined });
+        resolve(without(error.code === 'ECONNREFUSED' ? 'refused' : 'unknown'));
       request.on('error', fail);
       request.on('response', (response) => {
         let text = '';
@@ -119,7 +119,10 @@ export class Emitter {
   }
 }
 
+const without = (outcome: Outcome): Answer => ({ outcome, id: undefined, streams: 0 });
+
 function answerOf(status: number | undefined, text: string): Answer {
-  if (status !== 200) return { outcome: 'refused', id: undefined };
-  return { outcome: 'acked', id: (JSON.parse(text) as { id: string }).id };
+  if (status !== 200) return without('refused');
+  const { id, streams } = JSON.parse(text) as { id: string; streams: number };
+  return { outcome: 'acked', id, streams };
 }

@@ -18,6 +18,8 @@ export interface Emitted {
   readonly outcome: Outcome;
   /** Only with `acked`. */
   readonly id: string | undefined;
+  /** Open streams that the server said it is meant for. */
+  readonly streams: number;
 }
 
 export interface Delivery {
@@ -51,6 +53,8 @@ export interface Account {
   readonly acked: number;
   readonly refused: number;
   readonly unknown: number;
+  /** What the server said of how many streams its events were for. */
+  readonly streams: number;
   /** Acknowledged events, counted once for each client they were meant for. */
   readonly expected: number;
   readonly delivered: number;
@@ -194,6 +198,7 @@ export function audit(
     acked: count(emitted, 'acked'),
     refused: count(emitted, 'refused'),
     unknown: count(emitted, 'unknown'),
+    streams: sum(emitted.map((event) => event.streams)),
     expected,
     delivered,
     reported,
