@@ -1,6 +1,5 @@
 /** Connections that are cut anywhere, and bytes that arrive in other pieces than they were sent in. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,17 +7,6 @@ import { test } from 'node:test';
 import { coalesce, FaultProxy, pass, resetAfter, slice } from '../support/fault-proxy.ts';
 import { World } from '../support/ledger-world.ts';
 import { spawnServer } from '../support/spawn-server.ts';
-
-test('R-09 network - loss, delay, disorder: the books are right', (t) => {
-  const name = `tidings-${process.pid}`;
-  const netns = (...args: string[]) => spawnSync('ip', ['netns', ...args], { encoding: 'utf8' });
-  const made = netns('add', name);
-  if (made.status !== 0) return t.skip('no network namespaces here');
-  const netem = netns('exec', name, ...'tc qdisc add dev lo root netem loss 5%'.split(' '));
-  netns('del', name);
-  if (netem.status !== 0) return t.skip(`no netem in this kernel: ${netem.stderr.trim()}`);
-  return t.skip('netem is here, but this test has never been run with it and is not written');
-});
 
 test('R-11 network - a thousand resets in mid-frame: no part of an event is dispatched, none is lost', {
   timeout: 120_000,
