@@ -28,7 +28,7 @@ async function serverWithClock(t: TestContext, library: string) {
   const file = join(folder, 'offset');
   const setOffset = (seconds: number) => writeFileSync(file, `${seconds < 0 ? '' : '+'}${seconds}`);
   setOffset(0);
-  const server = await spawnServer(t, [], {
+  const server = await spawnServer(t, ['-drain', '0'], {
     LD_PRELOAD: library,
     FAKETIME_TIMESTAMP_FILE: file,
     FAKETIME_NO_CACHE: '1',
