@@ -11,7 +11,7 @@ import { cost, type Recipients } from './log.ts';
 import { Matches } from './matches.ts';
 import { CHANNEL_OVERHEAD_BYTES, type RetentionLimits } from './retention.ts';
 import { type Dump, dumpEntries } from './snapshot.ts';
-import { type CloseReason, type Sink, Stream } from './stream.ts';
+import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
 
 /** Characters of a strange id that are sent back in the notice of its gap. */
 const MAX_ECHO_LENGTH = 64;
@@ -52,6 +52,8 @@ export class Hub {
   readonly blockedStreams = new Set<Stream>();
   /** Streams that blocked and whose socket has not been seen with room to spare since. */
   readonly slowStreams = new Set<Stream>();
+  /** Streams ended so far whose last bytes the addon still had to send. */
+  endedBlockedCount = 0;
   readonly now: () => number;
   readonly #index: ChannelIndex;
   readonly #epoch: string;
@@ -138,6 +140,7 @@ export class Hub {
   /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
   end(stream: Stream, reason: CloseReason, farewell?: Buffer): void {
     this.#flusher.catchUp(stream);
+    if (stream.state === StreamState.Blocked) this.endedBlockedCount += 1;
     stream.end(reason, farewell);
   }
 

@@ -113,11 +113,10 @@ export class Server {
     this.#public.isDraining = true;
     for (const listener of this.#listeners) listener.close();
     this.#logger.info({ streams: hub.streams.size, seconds: this.#config.drain }, 'draining');
-    let hadSlow = hub.slowStreams.size > 0;
+    const before = hub.endedBlockedCount;
     await drain(hub, this.#config.drain * 1_000);
-    hadSlow ||= hub.slowStreams.size > 0;
     this.#logger.info('streams ended');
-    if (hadSlow) await after(STOP_GRACE_MS);
+    if (hub.endedBlockedCount > before) await after(STOP_GRACE_MS);
     this.#saveSnapshot();
     this.#close();
   }
