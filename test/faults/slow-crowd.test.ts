@@ -15,9 +15,16 @@ const FRAME_BYTES = 65_536;
 const EVENTS_A_SECOND = 20;
 const EVENTS = 600;
 /** After so many events every third slow reader reads all it can. */
-const EVENTS_SLOW = EVENTS / 2;
+const EVENTS_SLOW = 400;
+/** Fewer than `EVENTS_SLOW` by more than what the kernel takes for a reader that does not read. */
+const HISTORY = 250;
+/** Channels without streams, filled so that the log is as large as it may be all the time. */
+const FILLERS = 4;
 const MEMORY_MB = 64;
+const STALL_SECONDS = 25;
 const SLACK = 1.2;
+/** What the addon may hold of a stream that takes nothing: two writes. */
+const HELD_BYTES = 2 * 16_384;
 /** So far may the fast ones be behind the emits; on a machine too slow for the rate, emits wait. */
 const MOST_BEHIND = 100;
 
@@ -36,21 +43,26 @@ function trickle(t: TestContext, members: readonly Member[]): Set<Member> {
 
 async function emitPaced(emit: Emitter, fast: readonly Member[], count: number): Promise<number> {
   const began = performance.now();
-  let last = 0;
+  let [first, last] = [0, 0];
+  const isBehind = ({ numbers }: Member) => last - (numbers.at(-1) ?? first) >= MOST_BEHIND;
   for (let i = 0; i < count; i += 1) {
     await eventually(() => performance.now() - began >= (i * 1_000) / EVENTS_A_SECOND);
-    await eventually(
-      () => fast.every(({ numbers }) => last - (numbers.at(-1) ?? 0) < MOST_BEHIND),
-      {
-        withinMs: 30_000,
-        what: 'the fast ones to follow',
-      },
-    );
-    last = await emit(
-      'news',
-      `${(performance.now() + performance.timeOrigin).toFixed(1)} ${PADDING}`,
-    );
+    await eventually(() => !fast.some(isBehind), {
+      withinMs: 30_000,
+      what: 'the fast ones to follow',
+    });
+    const now = performance.timeOrigin + performance.now();
+    last = await emit('news', `${now.toFixed(1)} ${PADDING}`);
+    first ||= last;
   }
+  return last;
+}
+
+/** Resolves with the number of the last event that fills the log. */
+async function fillLog(emit: Emitter): Promise<number> {
+  let last = 0;
+  for (let i = 0; i < FILLERS * HISTORY; i += 1)
+    last = await emit(`filler-${i % FILLERS}`, PADDING);
   return last;
 }
 
@@ -66,7 +78,10 @@ function measure(members: readonly Member[]): number[] {
 }
 
 /** What came and what is told as missing are, together, everything up to `last`, once and in order. */
-function assertAccounted({ numbers, gaps, reader }: Member, last: number): void {
+function assertAccounted(
+  { numbers, gaps, reader }: Member,
+  [first, last]: readonly [number, number],
+): void {
   assert.equal(reader.broken, undefined);
   const told = gaps.flatMap(({ after, resumed, reason }) => {
     assert.equal(reason, 'lagged');
@@ -78,15 +93,15 @@ function assertAccounted({ numbers, gaps, reader }: Member, last: number): void 
     'in order',
   );
   const all = [...numbers, ...told].sort((a, b) => a - b);
-  assert.deepEqual(all, range(1, last));
+  assert.deepEqual(all, range(first, last));
 }
 
 test('X-14 slow crowd - 300 of 800 do not keep up: the fast get everything, the slow are told what they lack, memory stays in its budget', {
   timeout: 180_000,
 }, async (t) => {
   const server = await spawnServer(t, [
-    ...['-drain', '0', '-memory', String(MEMORY_MB), '-history', '100'],
-    ...['-stall', '20'],
+    ...['-drain', '0', '-memory', String(MEMORY_MB), '-history', String(HISTORY)],
+    ...['-stall', String(STALL_SECONDS)],
   ]);
   const tokens = tokensFor(FAST + NEVER + SLOW);
   const options = tokens.map((token, i) =>
@@ -102,6 +117,7 @@ test('X-14 slow crowd - 300 of 800 do not keep up: the fast get everything, the 
   const emit = emitterFor(t, server.controlUrl);
   const baseline = residentBytes(pidOf(server));
   const most = watchMost(() => residentBytes(pidOf(server)));
+  const before = await fillLog(emit);
 
   await emitPaced(emit, fast, EVENTS_SLOW);
   const recovering = slow.filter((_, i) => i % 3 === 0);
@@ -120,14 +136,18 @@ test('X-14 slow crowd - 300 of 800 do not keep up: the fast get everything, the 
   latencies.sort((a, b) => a - b);
   const p99 = latencies[Math.floor(latencies.length * 0.99)]!;
   const gaps = alive.reduce((sum, member) => sum + member.gaps.length, 0);
-  const stalled = server.log().filter((line) => line['reason'] === 'stalled').length;
+  const stalled = () => server.log().filter((line) => line['reason'] === 'stalled').length;
+  await eventually(() => stalled() >= NEVER, {
+    withinMs: STALL_SECONDS * 2_000,
+    what: 'those that never read to be closed',
+  });
   t.diagnostic(`memory: ${megabytes(baseline)} before, at most ${megabytes(peak)}`);
   t.diagnostic(`fast: p99 ${p99.toFixed(0)} ms; ${alive.length} slow ones lived on, ${gaps} gaps`);
-  t.diagnostic(`${stalled} closed as stalled`);
+  t.diagnostic(`${stalled()} closed as stalled`);
   for (const { numbers, gaps: told } of fast)
-    assert.deepEqual([numbers, told], [range(1, last), []]);
+    assert.deepEqual([numbers, told], [range(before + 1, last), []]);
   assert.ok(alive.length > 0 && gaps > 0, 'no slow one lived on to tell of a gap');
-  for (const member of alive) assertAccounted(member, last);
-  assert.ok(stalled >= NEVER, `${stalled} of ${NEVER} that never read were closed`);
-  assert.ok(peak <= (baseline + MEMORY_MB * 1_048_576) * SLACK, `${megabytes(peak)} at most`);
+  for (const member of alive) assertAccounted(member, [before + 1, last]);
+  const allowed = (baseline + MEMORY_MB * 1_048_576) * SLACK + (NEVER + SLOW) * HELD_BYTES;
+  assert.ok(peak <= allowed, `${megabytes(peak)} at most, ${megabytes(allowed)} allowed`);
 });
