@@ -2,9 +2,9 @@
  * Entry of the load generator; `load/load.h` says what it is.
  *
  *   load -stream HOST PORT PATH -emit HOST PORT PATH -streams N [-headers FILE] [-sources N] [-stuck]
- *        [-poll MICROSECONDS] [-emit-header LINE] [-body TEMPLATE] [-server PID]...
+ *        [-poll MICROSECONDS] [-replay N] [-emit-header LINE] [-body TEMPLATE] [-server PID]...
  *
- * Prints {"open":N} when all streams are open. Then one line of standard input is one run,
+ * Prints {"open":N,…} when all streams are open and have had N events each of -replay. Then one line of standard input is one run,
  *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS
  * answered by one line of JSON. The end of standard input ends the process, and with it the streams.
  */
@@ -25,6 +25,7 @@
 
 #define PUBLISHERS_TOKEN UINT32_MAX
 #define READS_BETWEEN_POLLS 32
+#define REPLAY_DEADLINE_NS 120000000000ull
 
 static struct options options = {
     .stream = {"127.0.0.1", 0, "/"}, .emit = {"127.0.0.1", 0, "/"},
@@ -130,6 +131,7 @@ static void parse_options(int count, char **words) {
     else if (strcmp(name, "-streams") == 0) options.streams = atoi(words[++i]);
     else if (strcmp(name, "-sources") == 0) options.sources = atoi(words[++i]);
     else if (strcmp(name, "-poll") == 0) options.poll_us = atoi(words[++i]);
+    else if (strcmp(name, "-replay") == 0) options.replay = strtoull(words[++i], NULL, 10);
     else if (strcmp(name, "-headers") == 0) options.header_file = words[++i];
     else if (strcmp(name, "-emit-header") == 0) options.emit_header = words[++i];
     else if (strcmp(name, "-body") == 0) options.body = words[++i];
@@ -141,17 +143,26 @@ static void parse_options(int count, char **words) {
   }
 }
 
+/* Opens the streams and reads what they are sent at once. */
+static void open_all(void) {
+  struct sample before = take_sample(&options);
+  uint64_t expected = options.replay * (uint64_t)options.streams, deadline = before.wall + REPLAY_DEADLINE_NS;
+  streams_open(&options, streams_epoll);
+  struct sample opened = take_sample(&options);
+  while (seen.deliveries < expected && now_ns() < deadline) turn();
+  struct sample after = take_sample(&options);
+  print_opened(&before, &opened, &after);
+}
+
 int main(int count, char **words) {
   parse_options(count, words);
   setvbuf(stdin, NULL, _IONBF, 0); /* poll() must not be told "nothing" about a line already buffered */
   streams_epoll = epoll_create1(EPOLL_CLOEXEC);
   publishers_epoll = epoll_create1(EPOLL_CLOEXEC);
-  streams_open(&options, streams_epoll);
   publishers_init(&options, publishers_epoll);
   struct epoll_event event = {.events = EPOLLIN, .data.u32 = PUBLISHERS_TOKEN};
   if (epoll_ctl(streams_epoll, EPOLL_CTL_ADD, publishers_epoll, &event) != 0) fail("epoll_ctl");
-  printf("{\"open\":%d}\n", streams_live());
-  fflush(stdout);
+  open_all();
   serve_commands();
   return 0;
 }

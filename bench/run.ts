@@ -13,6 +13,7 @@ import { controlUnderBroadcast } from './scenarios/control-under-broadcast.ts';
 import { deliveryCost } from './scenarios/delivery-cost.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
 import { manyPublishers } from './scenarios/many-publishers.ts';
+import { resume } from './scenarios/resume.ts';
 import { stuckReaders } from './scenarios/stuck-readers.ts';
 import { hasCompiler } from './support/build.ts';
 import { machineFooter } from './support/machine.ts';
@@ -27,6 +28,7 @@ const SCENARIOS: readonly Scenario[] = [
   controlCalls,
   controlUnderBroadcast,
   stuckReaders,
+  resume,
 ];
 const RUNS_TO_KEEP = 5;
 

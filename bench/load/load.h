@@ -33,6 +33,7 @@ struct options {
   int streams;
   int sources; /* source addresses 127.0.0.1 … 127.0.0.N, so that ports never run out */
   int poll_us; /* sleep so long between reads instead of until a stream is readable; -1: do not */
+  uint64_t replay; /* events that each stream is sent when it opens: those of another process's first run */
   bool stuck;  /* the streams are opened and then never read again */
   int servers[MAX_SERVERS];
   int server_count;
@@ -86,6 +87,7 @@ void fail(const char *what);
 int connect_to(const struct target *to, int source);
 
 void streams_open(const struct options *options, int epoll);
+void print_opened(const struct sample *before, const struct sample *opened, const struct sample *after);
 void streams_begin(const struct run *run);
 void streams_readable(int index);
 int streams_live(void);

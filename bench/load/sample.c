@@ -54,6 +54,16 @@ static void print_quantiles(const char *name, const struct histogram *h) {
          (double)h->max / 1e3);
 }
 
+/* Opening counts from the first connection to the last head, replay to the arrival of the last event. */
+void print_opened(const struct sample *a, const struct sample *opened, const struct sample *b) {
+  printf("{\"open\":%d,\"openSeconds\":%.6f,\"replaySeconds\":%.6f,\"deliveries\":%lu,\"outOfOrder\":%lu,"
+         "\"serverCpuUs\":%.1f,\"loadCpuShare\":%.4f}\n",
+         streams_live(), (double)(opened->wall - a->wall) / 1e9, (double)(b->wall - a->wall) / 1e9, seen.deliveries,
+         seen.out_of_order, (double)(b->server - a->server) / 1e3,
+         (double)(b->load - a->load) / (double)(b->wall - a->wall));
+  fflush(stdout);
+}
+
 void print_result(const struct sample *a, const struct sample *b) {
   double wall = (double)(b->wall - a->wall);
   uint64_t ticks = b->user - a->user + b->system - a->system;

@@ -106,6 +106,7 @@ void streams_open(const struct options *options, int epoll) {
   opts = options;
   epoll_fd = epoll;
   count = options->streams;
+  if (options->replay > 0) run_id = 1;
   all = calloc((size_t)count + 1, sizeof *all);
   if (options->header_file) read_headers();
   struct epoll_event events[64];

@@ -46,6 +46,8 @@ export interface LoadOptions {
   readonly stuck?: boolean;
   /** Read by the clock, every so many microseconds, instead of when a stream is readable. */
   readonly pollUs?: number;
+  /** Events that each stream is sent when it opens: those of another generator's first run. */
+  readonly replay?: number;
   /** Instead of the peer's broadcast. */
   readonly body?: string;
 }
@@ -87,6 +89,7 @@ function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): 
     ...(streams > 0 ? ['-headers', headerFile(owner, peer, firstUser, users)] : []),
     ...peer.pids.flatMap((pid) => ['-server', String(pid)]),
     ...(options.pollUs === undefined ? [] : ['-poll', String(options.pollUs)]),
+    ...(options.replay === undefined ? [] : ['-replay', String(options.replay)]),
     ...(stuck ? ['-stuck'] : []),
   ];
 }
@@ -100,10 +103,12 @@ async function nextAnswer(answers: Answers): Promise<unknown> {
 }
 
 export class Load {
+  readonly opened: Opened;
   readonly #answers: Answers;
   readonly #write: (text: string) => void;
 
-  constructor(answers: Answers, write: (text: string) => void) {
+  constructor(opened: Opened, answers: Answers, write: (text: string) => void) {
+    this.opened = opened;
     this.#answers = answers;
     this.#write = write;
   }
@@ -113,6 +118,19 @@ export class Load {
     this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${DEADLINE_SECONDS}\n`);
     return (await nextAnswer(this.#answers)) as Counted;
   }
+}
+
+/** What opening the streams took, and what they were sent meanwhile. */
+export interface Opened {
+  readonly open: number;
+  /** From the first connection to the last head. */
+  readonly openSeconds: number;
+  /** From the first connection to the arrival of the last event of a replay. */
+  readonly replaySeconds: number;
+  readonly deliveries: number;
+  readonly outOfOrder: number;
+  readonly serverCpuUs: number;
+  readonly loadCpuShare: number;
 }
 
 /** Opens the streams and resolves when all of them have their head. Closed by `owner`. */
@@ -130,8 +148,8 @@ export async function startLoad(
     await exited;
   });
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
-  await nextAnswer(answers);
-  return new Load(answers, (text) => child.stdin.write(text));
+  const opened = (await nextAnswer(answers)) as Opened;
+  return new Load(opened, answers, (text) => child.stdin.write(text));
 }
 
 /** What was wrong with a run, in words; empty when every event arrived once and in order. */
