@@ -81,44 +81,6 @@ static void lose(int index) {
   close(s->fd);
 }
 
-/* The head is a stream's first bytes; only its status matters. */
-static void take_head(int index) {
-  ssize_t length = recv(all[index].fd, input, sizeof input - 1, 0);
-  if (length <= 0) fail("a stream was closed before its head");
-  input[length] = 0;
-  if (strncmp(input, "HTTP/1.1 200", 12) != 0) {
-    fprintf(stderr, "load: a stream was refused: %.200s\n", input);
-    exit(1);
-  }
-  all[index].state = LIVE;
-  live++;
-  if (opts->stuck) watch(index, 0, EPOLL_CTL_MOD);
-}
-
-static void opening_event(int index) {
-  if (all[index].state == CONNECTING) ask(index);
-  else if (all[index].state == ASKED) take_head(index);
-  else streams_readable(index);
-}
-
-/* Opens all streams, a bounded number at a time: the listener's backlog is not what is measured here. */
-void streams_open(const struct options *options, int epoll) {
-  opts = options;
-  epoll_fd = epoll;
-  count = options->streams;
-  if (options->replay > 0) run_id = 1;
-  all = calloc((size_t)count + 1, sizeof *all);
-  if (options->header_file) read_headers();
-  struct epoll_event events[64];
-  uint64_t deadline = now_ns() + OPEN_DEADLINE_NS;
-  for (int begun = 0; live < count;) {
-    while (begun < count && begun - live < OPENING_AT_ONCE) begin_open(begun++);
-    int ready = epoll_wait(epoll_fd, events, 64, 1000);
-    for (int i = 0; i < ready; i++) opening_event((int)events[i].data.u32);
-    if (now_ns() > deadline) fail("the streams did not all open in time");
-  }
-}
-
 void streams_begin(const struct run *run) {
   run_id = run->id;
   memset(&seen, 0, sizeof seen);
@@ -183,4 +145,43 @@ void streams_readable(int index) {
   if (length <= 0) return lose(index);
   seen.bytes += (uint64_t)length;
   take_bytes(s, (size_t)length);
+}
+
+/* The head is a stream's first bytes; of it only the status matters, but a replay may be right behind it. */
+static void take_head(int index) {
+  ssize_t length = recv(all[index].fd, input, sizeof input - 1, 0);
+  if (length <= 0) fail("a stream was closed before its head");
+  input[length] = 0;
+  if (strncmp(input, "HTTP/1.1 200", 12) != 0) {
+    fprintf(stderr, "load: a stream was refused: %.200s\n", input);
+    exit(1);
+  }
+  all[index].state = LIVE;
+  live++;
+  take_bytes(&all[index], (size_t)length);
+  if (opts->stuck) watch(index, 0, EPOLL_CTL_MOD);
+}
+
+static void opening_event(int index) {
+  if (all[index].state == CONNECTING) ask(index);
+  else if (all[index].state == ASKED) take_head(index);
+  else streams_readable(index);
+}
+
+/* Opens all streams, a bounded number at a time: the listener's backlog is not what is measured here. */
+void streams_open(const struct options *options, int epoll) {
+  opts = options;
+  epoll_fd = epoll;
+  count = options->streams;
+  if (options->replay > 0) run_id = 1;
+  all = calloc((size_t)count + 1, sizeof *all);
+  if (options->header_file) read_headers();
+  struct epoll_event events[64];
+  uint64_t deadline = now_ns() + OPEN_DEADLINE_NS;
+  for (int begun = 0; live < count;) {
+    while (begun < count && begun - live < OPENING_AT_ONCE) begin_open(begun++);
+    int ready = epoll_wait(epoll_fd, events, 64, 1000);
+    for (int i = 0; i < ready; i++) opening_event((int)events[i].data.u32);
+    if (now_ns() > deadline) fail("the streams did not all open in time");
+  }
 }
