@@ -62,6 +62,8 @@ export class Hub {
   readonly #keepsOnlyNeeded: boolean;
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
+  /** Frames kept alive by streams in the middle of them, and by how many. */
+  readonly #held = new Map<ArrayBufferLike, number>();
   readonly #untrimmed = new Set<Channel<Stream>>();
   #lastStreamId = 0;
 
@@ -124,7 +126,7 @@ export class Hub {
     const flushedThrough = this.#keepFrom();
     const kept = { n, to, bytes, time: this.now() };
     const needed = entry.channels.length * (cost(kept) + CHANNEL_OVERHEAD_BYTES);
-    if (!this.#index.retention.makeRoom(needed, this.#flusher.flushedThrough)) throw memoryFull();
+    this.#makeRoom(needed);
     this.#flusher.head = n;
     const matches = new Matches();
     for (const name of entry.channels) {
@@ -135,6 +137,16 @@ export class Hub {
     }
     if (!this.#flusher.isDue) this.#trim();
     return matches.count(entry.channels.length > 1);
+  }
+
+  // A reader that is stuck inside a frame keeps it alive: when the room is needed, it gives way.
+  #makeRoom(bytes: number): void {
+    const { retention } = this.#index;
+    while (!retention.makeRoom(bytes, this.#flusher.flushedThrough)) {
+      const stuck = [...this.blockedStreams].find((stream) => stream.isInsideFrame);
+      if (stuck === undefined) throw memoryFull();
+      stuck.close('stalled');
+    }
   }
 
   /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
@@ -197,6 +209,20 @@ export class Hub {
     stream.blockedAt = this.now();
     this.blockedStreams.add(stream);
     this.slowStreams.add(stream);
+  }
+
+  /** StreamOwner: a frame lives on for a stream's sake. Those that several keep count once. */
+  held({ buffer }: Buffer): void {
+    const holders = this.#held.get(buffer) ?? 0;
+    this.#held.set(buffer, holders + 1);
+    if (holders === 0) this.#index.retention.charge(buffer.byteLength);
+  }
+
+  /** StreamOwner: a stream no longer needs a frame. */
+  released({ buffer }: Buffer): void {
+    const holders = this.#held.get(buffer) ?? 0;
+    if (holders > 1) this.#held.set(buffer, holders - 1);
+    else if (this.#held.delete(buffer)) this.#index.retention.charge(-buffer.byteLength);
   }
 
   /** StreamOwner: a stream's socket has room to spare. */

@@ -36,6 +36,11 @@ export class Retention<S extends Member> {
     this.#forget = forget;
   }
 
+  /** Counts in (or, negative, out) what is kept alive outside the logs. */
+  charge(bytes: number): void {
+    this.bytes += bytes;
+  }
+
   /** A channel comes to be. */
   added(channel: Channel<S>): void {
     this.bytes += CHANNEL_OVERHEAD_BYTES;
@@ -86,7 +91,9 @@ export class Retention<S extends Member> {
     let looks = 0;
     for (let size = this.#bySize.length - 1; size > EMPTY; size -= 1) {
       for (const channel of this.#bySize[size]!) {
-        if (channel.log.oldest!.n <= flushedThrough) {
+        // A log without entries may still hold whose entries it has evicted.
+        const { oldest } = channel.log;
+        if (oldest !== undefined && oldest.n <= flushedThrough) {
           this.#evict(channel);
           if (channel.isUnused) this.#forget(channel);
           return true;

@@ -26,6 +26,9 @@ export interface Sink {
 /** Who has to know what becomes of a stream. */
 export interface StreamOwner {
   blocked(stream: Stream): void;
+  /** The stream keeps a frame alive from now on, or no longer does. */
+  held(frame: Buffer): void;
+  released(frame: Buffer): void;
   /** The stream has been Live again since just now, and is behind. */
   resumed(stream: Stream): void;
   /** The socket has had room to spare since just now: the stream need not be watched any more. */
@@ -102,7 +105,7 @@ export class Stream {
       const piece = pieces[i]!;
       if (send(this.#sink, piece.bytes, i === last)) continue;
       this.position = piece.through;
-      this.#rest = piece.rest;
+      this.#hold(piece.rest);
       this.#block();
       return;
     }
@@ -159,7 +162,8 @@ export class Stream {
   #offer(): boolean {
     const rest = this.#rest;
     if (rest === undefined) return send(this.#sink, COMMENT, false);
-    this.#rest = rest.length > OFFER_BYTES ? rest.subarray(OFFER_BYTES) : undefined;
+    if (rest.length > OFFER_BYTES) this.#rest = rest.subarray(OFFER_BYTES);
+    else this.#hold(undefined);
     return send(this.#sink, rest.subarray(0, OFFER_BYTES), false);
   }
 
@@ -190,6 +194,17 @@ export class Stream {
     if (this.state !== StreamState.Closed) this.#over('left');
   }
 
+  /** It is in the middle of a frame, and keeps that alive. */
+  get isInsideFrame(): boolean {
+    return this.#rest !== undefined;
+  }
+
+  #hold(rest: Buffer | undefined): void {
+    if (this.#rest !== undefined) this.#owner.released(this.#rest);
+    this.#rest = rest;
+    if (rest !== undefined) this.#owner.held(rest);
+  }
+
   #block(): void {
     this.#isQuiet = false;
     this.state = StreamState.Blocked;
@@ -199,7 +214,7 @@ export class Stream {
   // True when no frame is left half written.
   #finishFrame(): boolean {
     const rest = this.#rest;
-    this.#rest = undefined;
+    this.#hold(undefined);
     const position = this.position;
     if (rest !== undefined) this.flush(cutFrame(rest, position), position);
     else if (!send(this.#sink, COMMENT, false)) this.#block();
@@ -208,7 +223,7 @@ export class Stream {
 
   #over(reason: CloseReason): void {
     this.state = StreamState.Closed;
-    this.#rest = undefined;
+    this.#hold(undefined);
     this.#sink = CLOSED_SINK;
     this.#owner.closed(this, reason);
   }

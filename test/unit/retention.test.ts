@@ -87,6 +87,17 @@ test('retention - what a flush still needs is not evicted; then there is no room
   assert.equal(retention.makeRoom(5 * KB, 4), true);
 });
 
+test('retention - a channel that holds nothing but the memory of users is passed over', () => {
+  const { retention, channel } = setUp({ budgetBytes: 10 * KB });
+  const c = channel('c');
+  c.add({ user: 'ann' });
+  retention.append(c, { n: 1, to: 'ann', bytes: Buffer.alloc(10), time: 0 }, 1);
+  assert.equal(retention.makeRoom(9 * KB, 1), false);
+  assert.equal(c.log.count, 0);
+  assert.equal(retention.makeRoom(6 * KB, 1), true);
+  assert.equal(retention.makeRoom(100 * KB, 1), false);
+});
+
 test('retention - the count of bytes is exact', () => {
   const { retention, channel, append } = setUp({});
   const c = channel('c');

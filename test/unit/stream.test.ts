@@ -254,3 +254,38 @@ test('stream - what it offers inside a frame is the next of that frame', async (
   stream.keepWaiting();
   assert.equal(sink.text, `${large}${NUDGE}${NUDGE}`);
 });
+
+test('stream - a frame it is stuck inside counts in the budget, once for all that share it', async () => {
+  const { hub, open, append } = setUp({ history: 1 });
+  const large = 'x'.repeat(MAX_WRITE_BYTES + 10);
+  const streams = [new FakeSink(), new FakeSink()].map((sink) => {
+    sink.isFull = true;
+    return { sink, stream: open(sink) };
+  });
+  append(large);
+  await turn();
+  append('b');
+  await turn();
+  const held = hub.retainedBytes;
+  for (const { sink, stream } of streams) {
+    sink.isFull = false;
+    stream.writable();
+  }
+  assert.equal(held - hub.retainedBytes, large.length);
+});
+
+test('stream - one stuck inside a frame gives way when the room is needed, the longest stuck first', async () => {
+  const { hub, open, append, closed } = setUp({ history: 1 });
+  const large = 'x'.repeat(3_000_000); // three of them and what comes next do not fit into 10 MB
+  for (let i = 0; i < 3; i += 1) {
+    const sink = new FakeSink();
+    sink.isFull = true;
+    open(sink, `u${i}`);
+    append(large, `u${i}`);
+    await turn();
+  }
+  assert.deepEqual(closed, []);
+  append(large, 'nobody');
+  assert.deepEqual(closed, [[1, 'stalled']]);
+  assert.ok(hub.retainedBytes <= 10_000_000);
+});
