@@ -12,6 +12,13 @@ interface Setup {
   readonly history?: number;
 }
 
+// As the encoder makes them: not cut out of a pool.
+function frameOf(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}
+
 function setUp({ history = 100 }: Setup = {}) {
   const closed: [number, CloseReason][] = [];
   const clock = { now: 0 };
@@ -25,7 +32,7 @@ function setUp({ history = 100 }: Setup = {}) {
   const open = (sink: FakeSink, user = 'ann', channels = ['c']) =>
     hub.open(sink, { user, channels, address: '', expiresAt: 3600 });
   const append = (text: string, to?: string, channels = ['c']) =>
-    hub.append({ n: ++n, channels, to, bytes: Buffer.from(text) });
+    hub.append({ n: ++n, channels, to, bytes: frameOf(text) });
   return { hub, open, append, closed, clock };
 }
 
