@@ -47,7 +47,7 @@ export const notAllowed = (allow: string): Answer => {
   return { ...answer, headers: [...(answer.headers ?? []), ['Allow', allow]] };
 };
 
-export const statusLine = (status: number): string => `${status} ${STATUS_CODES[status] ?? ''}`;
+const statusLine = (status: number): string => `${status} ${STATUS_CODES[status] ?? ''}`;
 
 /** Writes an answer; for HEAD only its head. The response must not have begun. */
 export function answer(
@@ -76,10 +76,6 @@ export class Exchange {
     res.onAborted(() => {
       this.#isOver = true;
     });
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   answer(what: Answer): void {

@@ -72,7 +72,7 @@ interface Addon {
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 
 /** @throws TidingsError `ADDON_UNAVAILABLE` when no binary fits this Node and C library. */
-export function loadAddon(): Addon {
+function loadAddon(): Addon {
   // Read once, when the addon loads: its default of 4,096 bytes refuses long tokens and cookies as
   // soon as they arrive in more than one piece.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(MAX_HEAD_BYTES);
