@@ -1,8 +1,8 @@
 /*
  * Entry of the load generator; `load/load.h` says what it is.
  *
- *   load -stream HOST PORT PATH -emit HOST PORT PATH -streams N [-headers FILE] [-sources N] [-stuck]
- *        [-poll MICROSECONDS] [-replay N] [-emit-header LINE] [-body TEMPLATE] [-server PID]...
+ *   load -stream HOST PORT -emit HOST PORT -streams N [-requests FILE] [-sources N] [-stuck] [-poll MICROSECONDS]
+ *        [-replay N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
  *
  * Prints {"open":N,…} when all streams are open and have had N events each of -replay. Then one line of standard input is one run,
  *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS
@@ -28,13 +28,25 @@
 #define REPLAY_DEADLINE_NS 120000000000ull
 
 static struct options options = {
-    .stream = {"127.0.0.1", 0, "/"}, .emit = {"127.0.0.1", 0, "/"},
-    .emit_header = "Content-Type: text/plain", .body = "{event}", .sources = 8, .poll_us = -1};
+    .stream = {"127.0.0.1", 0}, .emit = {"127.0.0.1", 0}, .emit_path = "/",
+    .emit_headers = "", .body = "{event}", .sources = 8, .poll_us = -1};
 static int streams_epoll, publishers_epoll;
 
 void fail(const char *what) {
   fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
   exit(1);
+}
+
+/* `A: b<tab>C: d` as the lines of a request's head. */
+void header_lines(char *to, size_t size, const char *tabbed) {
+  size_t at = 0;
+  for (const char *line = tabbed; *line; line += strspn(line, "\t")) {
+    size_t length = strcspn(line, "\t");
+    if (at + length + 3 > size) errno = EMSGSIZE, fail("header lines");
+    at += (size_t)sprintf(to + at, "%.*s\r\n", (int)length, line);
+    line += length;
+  }
+  to[at] = 0;
 }
 
 /* Non-blocking; `source` chooses 127.0.0.(1 + source) as the local address. */
@@ -120,7 +132,7 @@ static void serve_commands(void) {
 }
 
 static void parse_target(struct target *to, char **words) {
-  *to = (struct target){words[0], atoi(words[1]), words[2]};
+  *to = (struct target){words[0], atoi(words[1])};
 }
 
 static void parse_options(int count, char **words) {
@@ -132,13 +144,14 @@ static void parse_options(int count, char **words) {
     else if (strcmp(name, "-sources") == 0) options.sources = atoi(words[++i]);
     else if (strcmp(name, "-poll") == 0) options.poll_us = atoi(words[++i]);
     else if (strcmp(name, "-replay") == 0) options.replay = strtoull(words[++i], NULL, 10);
-    else if (strcmp(name, "-headers") == 0) options.header_file = words[++i];
-    else if (strcmp(name, "-emit-header") == 0) options.emit_header = words[++i];
+    else if (strcmp(name, "-requests") == 0) options.request_file = words[++i];
+    else if (strcmp(name, "-emit-path") == 0) options.emit_path = words[++i];
+    else if (strcmp(name, "-emit-headers") == 0) options.emit_headers = words[++i];
     else if (strcmp(name, "-body") == 0) options.body = words[++i];
     else if (strcmp(name, "-server") == 0 && options.server_count < MAX_SERVERS)
       options.servers[options.server_count++] = atoi(words[++i]);
-    else if (strcmp(name, "-stream") == 0 && i + 3 < count) parse_target(&options.stream, words + i + 1), i += 3;
-    else if (strcmp(name, "-emit") == 0 && i + 3 < count) parse_target(&options.emit, words + i + 1), i += 3;
+    else if (strcmp(name, "-stream") == 0 && i + 2 < count) parse_target(&options.stream, words + i + 1), i += 2;
+    else if (strcmp(name, "-emit") == 0 && i + 2 < count) parse_target(&options.emit, words + i + 1), i += 2;
     else errno = EINVAL, fail(name);
   }
 }

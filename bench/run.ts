@@ -84,6 +84,7 @@ const settings: Settings = {
   runs: Number(values.runs),
   scale: Number(values.scale),
   ours: values.base === undefined ? [tidings] : [tidings, tidingsAt('base', values.base)],
+  rivals: [nchan],
   log: (text) => console.log(`  ${text}`),
 };
 const keep = settings.runs >= RUNS_TO_KEEP && settings.scale === 1 && values.base === undefined;

@@ -22,13 +22,13 @@
 struct target {
   const char *host;
   int port;
-  const char *path;
 };
 
 struct options {
   struct target stream, emit;
-  const char *header_file; /* one header line per stream, used in turn; may be absent */
-  const char *emit_header; /* one more header line for every POST */
+  const char *request_file; /* path and header lines of a stream's request, between tabs, a line each, used in turn */
+  const char *emit_path;
+  const char *emit_headers; /* header lines of every POST, between tabs */
   const char *body;        /* the POST body, containing {event} */
   int streams;
   int sources; /* source addresses 127.0.0.1 … 127.0.0.N, so that ports never run out */
@@ -84,6 +84,7 @@ uint64_t now_ns(void);
 struct sample take_sample(const struct options *options);
 void print_result(const struct sample *before, const struct sample *after);
 void fail(const char *what);
+void header_lines(char *to, size_t size, const char *tabbed);
 int connect_to(const struct target *to, int source);
 
 void streams_open(const struct options *options, int epoll);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES 4096
+#define HEAD_BYTES 4096
 #define NEVER UINT64_MAX
 
 enum state { IDLE, WAITING };
@@ -28,11 +29,13 @@ struct published published;
 static struct publisher all[MAX_PUBLISHERS];
 static struct run current;
 static const struct options *opts;
+static char headers[HEAD_BYTES / 2];
 static int epoll_fd;
 static uint64_t started;
 
 void publishers_init(const struct options *options, int epoll) {
   opts = options;
+  header_lines(headers, sizeof headers, opts->emit_headers);
   epoll_fd = epoll;
 }
 
@@ -54,10 +57,9 @@ static int write_event(char *to, int index, uint64_t stamp) {
 }
 
 static int write_request(char *to, const char *body, int body_length) {
-  int head = snprintf(to, 1024,
-                      "POST %s HTTP/1.1\r\nHost: %s:%d\r\n%s\r\nContent-Length: %d\r\n\r\n",
-                      opts->emit.path, opts->emit.host, opts->emit.port, opts->emit_header,
-                      body_length);
+  int head = snprintf(to, HEAD_BYTES,
+                      "POST %s HTTP/1.1\r\nHost: %s:%d\r\n%sContent-Length: %d\r\n\r\n", opts->emit_path,
+                      opts->emit.host, opts->emit.port, headers, body_length);
   memcpy(to + head, body, (size_t)body_length);
   return head + body_length;
 }
@@ -81,7 +83,7 @@ static void send_all(int fd, const char *bytes, int length) {
 }
 
 static void post(int index, uint64_t due) {
-  static char body[MAX_REQUEST_BYTES], request[MAX_REQUEST_BYTES + 1024];
+  static char body[MAX_REQUEST_BYTES], request[MAX_REQUEST_BYTES + HEAD_BYTES];
   struct publisher *p = &all[index];
   if (p->fd == 0) reconnect(index);
   int body_length = write_body(body, index, due);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define OPENING_AT_ONCE 200
+#define REQUEST_BYTES 8192
 #define READ_BYTES (256 * 1024)
 #define OPEN_DEADLINE_NS 60000000000ull
 
@@ -29,24 +30,35 @@ static struct stream *all;
 static int count, live, epoll_fd;
 static uint8_t run_id;
 static const struct options *opts;
-static char **headers;
-static int header_count;
+static char **requests;
+static int request_count;
 static char input[READ_BYTES];
 
-static void read_headers(void) {
-  FILE *file = fopen(opts->header_file, "r");
-  if (!file) fail(opts->header_file);
-  headers = calloc((size_t)opts->streams, sizeof *headers);
+/* A line of the file as the request it stands for. */
+static char *request_of(char *line) {
+  char headers[REQUEST_BYTES], *request;
+  char *rest = strchr(line, '\t');
+  if (rest) *rest++ = 0;
+  header_lines(headers, sizeof headers, rest ? rest : "");
+  if (asprintf(&request, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nAccept: text/event-stream\r\n%s\r\n", line,
+               opts->stream.host, opts->stream.port, headers) < 0)
+    fail("a request");
+  return request;
+}
+
+static void read_requests(void) {
+  FILE *file = fopen(opts->request_file, "r");
+  if (!file) fail(opts->request_file);
+  requests = calloc((size_t)opts->streams, sizeof *requests);
   size_t size = 0;
-  for (char *line = NULL; header_count < opts->streams; line = NULL) {
-    ssize_t length = getline(&line, &size, file);
-    size = 0;
-    if (length <= 0) break;
+  char *line = NULL;
+  while (request_count < opts->streams && getline(&line, &size, file) > 0) {
     line[strcspn(line, "\r\n")] = 0;
-    headers[header_count++] = line;
+    requests[request_count++] = request_of(line);
   }
+  free(line);
   fclose(file);
-  if (header_count == 0) fail("the header file is empty");
+  if (request_count == 0) fail("the file of requests is empty");
 }
 
 static void watch(int index, uint32_t events, int operation) {
@@ -63,11 +75,8 @@ static void begin_open(int index) {
 }
 
 static void ask(int index) {
-  char request[8192];
-  const char *header = header_count > 0 ? headers[index % header_count] : "X-None: 1";
-  int length = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: %s:%d\r\nAccept: text/event-stream\r\n%s\r\n\r\n",
-                        opts->stream.path, opts->stream.host, opts->stream.port, header);
+  const char *request = requests[index % request_count];
+  ssize_t length = (ssize_t)strlen(request);
   if (send(all[index].fd, request, (size_t)length, MSG_NOSIGNAL) != length) fail("sending a request");
   all[index].state = ASKED;
   watch(index, EPOLLIN, EPOLL_CTL_MOD);
@@ -175,7 +184,7 @@ void streams_open(const struct options *options, int epoll) {
   count = options->streams;
   if (options->replay > 0) run_id = 1;
   all = calloc((size_t)count + 1, sizeof *all);
-  if (options->header_file) read_headers();
+  if (count > 0) read_requests();
   struct epoll_event events[64];
   uint64_t deadline = now_ns() + OPEN_DEADLINE_NS;
   for (int begun = 0; live < count;) {

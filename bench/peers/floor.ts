@@ -13,11 +13,10 @@ export const floor: Peer = {
     return {
       name: this.name,
       pids: [child.pid!],
-      stream: { host: '127.0.0.1', port, path: '/events/' },
-      emit: { host: '127.0.0.1', port, path: '/emit/' },
-      streamHeader: (index) => `X-User: u${index}`,
-      emitHeader: 'Content-Type: text/plain',
-      broadcast: 'data: {event}',
+      stream: { host: '127.0.0.1', port },
+      emit: { host: '127.0.0.1', port },
+      subscribe: () => ({ path: '/events/', headers: [] }),
+      broadcast: { path: '/emit/', headers: [], body: 'data: {event}' },
     };
   },
 };

@@ -64,11 +64,10 @@ export const nchan: Peer = {
     return {
       name: this.name,
       pids: childrenOf(master.pid!),
-      stream: { ...at, path: '/sub' },
-      emit: { ...at, path: '/pub' },
-      streamHeader: (index) => `X-User: u${index}`,
-      emitHeader: 'Content-Type: text/plain',
-      broadcast: '{event}',
+      stream: at,
+      emit: at,
+      subscribe: () => ({ path: '/sub', headers: [] }),
+      broadcast: { path: '/pub', headers: ['Content-Type: text/plain'], body: '{event}' },
     };
   },
 };

@@ -2,13 +2,21 @@
 import { CLI } from '../../test/support/spawn-server.ts';
 import { SECRET, tokenFor } from '../../test/support/tokens.ts';
 import { freePort, startChild } from '../support/child.ts';
-import type { Peer } from '../support/peer.ts';
+import { idIn, type Peer, type Publication } from '../support/peer.ts';
 
 const CHANNEL = 'chat';
 
-/** `payload=data: {event}` as a form, to everyone or to one user. */
-export const formFor = (userId: string): string =>
-  `userId=${encodeURIComponent(userId)}&channel=${CHANNEL}&payload=data%3A%20{event}`;
+const userId = (index: number): string => `user-${index}`;
+
+const authorization = (index: number): string =>
+  `Authorization: Bearer ${tokenFor(userId(index), CHANNEL)}`;
+
+/** A form with `payload=data: {event}`, to everyone or to one user, as the backends of today post it. */
+export const publicationFor = (to: string): Publication => ({
+  path: '/emit/',
+  headers: ['Content-Type: application/x-www-form-urlencoded'],
+  body: `userId=${encodeURIComponent(to)}&channel=${CHANNEL}&payload=data%3A%20{event}`,
+});
 
 /** The limits are lifted because every stream of a benchmark comes from a few addresses. */
 const LIMITS = ['-max-streams', '-max-streams-per-user', '-max-streams-per-address'];
@@ -36,11 +44,15 @@ export const tidingsAt = (name: string, cli: string): Peer => ({
     return {
       name,
       pids: [child.pid!],
-      stream: { host: '127.0.0.1', port, path: '/events/' },
-      emit: { host: '127.0.0.1', port: control, path: '/emit/' },
-      streamHeader: (index) => `Authorization: Bearer ${tokenFor(`user-${index}`, CHANNEL)}`,
-      emitHeader: 'Content-Type: application/x-www-form-urlencoded',
-      broadcast: formFor('*'),
+      stream: { host: '127.0.0.1', port },
+      emit: { host: '127.0.0.1', port: control },
+      subscribe: (index) => ({ path: '/events/', headers: [authorization(index)] }),
+      broadcast: publicationFor('*'),
+      toUser: (index) => publicationFor(userId(index)),
+      resume: (seen) => (index) => ({
+        path: '/events/',
+        headers: [authorization(index), `Last-Event-ID: ${idIn(seen)}`],
+      }),
     };
   },
 });

@@ -1,5 +1,5 @@
 /** Whether a broadcast to a full house makes the control port wait. */
-import { formFor } from '../peers/tidings.ts';
+import { publicationFor } from '../peers/tidings.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import { type Counted, faults, type Load, startLoad } from '../support/load.ts';
 import type { Peer } from '../support/peer.ts';
@@ -25,7 +25,10 @@ function measure(sheet: Sheet, peer: Peer, seconds: number): Promise<void> {
   return withCleanup(async (owner) => {
     const running = await peer.start(owner);
     const house = await startLoad(owner, running, { streams: STREAMS });
-    const prober = await startLoad(owner, running, { streams: 0, body: formFor('nobody') });
+    const prober = await startLoad(owner, running, {
+      streams: 0,
+      publication: publicationFor('nobody'),
+    });
     await house.run({ mode: 'lockstep', count: 3 });
     record(sheet, `${peer.name}, idle`, await probe(prober, seconds));
     const count = BROADCASTS_PER_SECOND * seconds;

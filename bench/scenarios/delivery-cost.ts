@@ -62,9 +62,9 @@ function measure(sheet: Sheet, peers: readonly Peer[], scale: number): Promise<v
   });
 }
 
-async function run({ runs, scale, ours, log }: Settings): Promise<Result> {
+async function run({ runs, scale, ours, rivals, log }: Settings): Promise<Result> {
   const sheet = new Sheet();
-  const peers = available(sheet, [...ours, nchan, floor]);
+  const peers = available(sheet, [...ours, ...rivals, floor]);
   for (let round = 0; round < runs; round++) {
     await measure(sheet, peers, scale);
     const figures = peers.map(

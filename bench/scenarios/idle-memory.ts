@@ -1,5 +1,4 @@
 /** What an idle stream holds in user space: the figure that decides how many fit on a machine. */
-import { nchan } from '../peers/nchan.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { startLoad } from '../support/load.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
@@ -46,9 +45,9 @@ async function measure(sheet: Sheet, peer: Peer, streams: number): Promise<void>
   });
 }
 
-async function run({ runs, scale, ours, log }: Settings): Promise<Result> {
+async function run({ runs, scale, ours, rivals, log }: Settings): Promise<Result> {
   const sheet = new Sheet();
-  const peers = available(sheet, [...ours, nchan]);
+  const peers = available(sheet, [...ours, ...rivals]);
   for (let round = 0; round < runs; round++) {
     for (const peer of peers) {
       await measure(sheet, peer, Math.ceil(STREAMS * scale));

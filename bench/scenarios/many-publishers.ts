@@ -28,9 +28,9 @@ function measure(sheet: Sheet, peer: Peer, events: number): Promise<void> {
   });
 }
 
-async function run({ runs, scale, ours, log }: Settings): Promise<Result> {
+async function run({ runs, scale, ours, rivals, log }: Settings): Promise<Result> {
   const sheet = new Sheet();
-  const peers = available(sheet, [...ours, nchan]);
+  const peers = available(sheet, [...ours, ...rivals]);
   for (let round = 0; round < runs; round++) {
     for (const peer of peers) {
       const events = peer === nchan ? EVENTS.rival : EVENTS.ours;

@@ -1,6 +1,7 @@
 /** Coming back with `Last-Event-ID`: one long replay for many, and a storm of many with a short one. */
 import type { Cleanup } from '../support/cleanup.ts';
 import { withCleanup } from '../support/cleanup.ts';
+import { firstEvent } from '../support/first-event.ts';
 import { startLoad } from '../support/load.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
 import { type Result, type Scenario, type Settings, Sheet } from '../support/scenario.ts';
@@ -8,29 +9,20 @@ import { type Result, type Scenario, type Settings, Sheet } from '../support/sce
 const LONG = { streams: 1_000, events: 1_000 };
 const STORM = { streams: 10_000, events: 10 };
 
-/** Publishes `events` to nobody, and returns the peer as those see it who were there before. */
-async function publishedBehind(
-  owner: Cleanup,
-  peer: RunningPeer,
-  events: number,
-): Promise<RunningPeer> {
-  const { host, port, path } = peer.emit;
-  const response = await fetch(`http://${host}:${port}${path}`, {
-    method: 'POST',
-    headers: { 'content-type': peer.emitHeader.replace('Content-Type: ', '') },
-    body: peer.broadcast.replace('{event}', 'first'),
-  });
-  const { id } = (await response.json()) as { id: string };
+/** Publishes `events` to nobody, and returns how those subscribe who were there before them. */
+async function publishedBehind(owner: Cleanup, peer: RunningPeer, events: number) {
+  if (!peer.resume) throw new Error(`${peer.name} keeps no history`);
+  const seen = await firstEvent(peer);
   const publisher = await startLoad(owner, peer, { streams: 0 });
   await publisher.run({ mode: 'closed', count: events });
-  return { ...peer, stream: { ...peer.stream, path: `${peer.stream.path}?lastEventId=${id}` } };
+  return peer.resume(seen);
 }
 
 async function measure(sheet: Sheet, peer: Peer, { streams, events }: typeof LONG): Promise<void> {
   await withCleanup(async (owner) => {
     const running = await peer.start(owner);
-    const behind = await publishedBehind(owner, running, events);
-    const { opened } = await startLoad(owner, behind, { streams, replay: events });
+    const subscribe = await publishedBehind(owner, running, events);
+    const { opened } = await startLoad(owner, running, { streams, subscribe, replay: events });
     const what = `${streams.toLocaleString('en')} streams × ${events.toLocaleString('en')} events`;
     const expected = streams * events;
     sheet.add(peer.name, `${what}: all have everything after`, 's', opened.replaySeconds);

@@ -1,5 +1,5 @@
 /** Whether streams that nobody reads delay the others. */
-import { formFor } from '../peers/tidings.ts';
+import { publicationFor } from '../peers/tidings.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { faults, type Load, startLoad } from '../support/load.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
@@ -24,8 +24,8 @@ const P99 = 'emit to receive p99';
 async function openStuck(owner: Cleanup, peer: RunningPeer): Promise<Load> {
   const options = { firstUser: STUCK_USER, users: 1 };
   const stuck = await startLoad(owner, peer, { streams: STUCK, stuck: true, ...options });
-  const body = formFor(`user-${STUCK_USER}`);
-  const filler = await startLoad(owner, peer, { streams: 0, body });
+  const publication = publicationFor(`user-${STUCK_USER}`);
+  const filler = await startLoad(owner, peer, { streams: 0, publication });
   await filler.run({ mode: 'closed', ...FILL });
   return stuck;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { loadBinary } from './build.ts';
 import type { Cleanup } from './cleanup.ts';
-import type { RunningPeer } from './peer.ts';
+import type { Address, Publication, RunningPeer, Subscription } from './peer.ts';
 
 export interface Quantiles {
   readonly p50Us: number;
@@ -48,8 +48,10 @@ export interface LoadOptions {
   readonly pollUs?: number;
   /** Events that each stream is sent when it opens: those of another generator's first run. */
   readonly replay?: number;
+  /** Instead of the peer's own way to open a stream. */
+  readonly subscribe?: (index: number) => Subscription;
   /** Instead of the peer's broadcast. */
-  readonly body?: string;
+  readonly publication?: Publication;
 }
 
 export interface Run {
@@ -65,28 +67,30 @@ const EVENT_BYTES = 140;
 const SOURCE_ADDRESSES = 16;
 const DEADLINE_SECONDS = 60;
 
-function headerFile(owner: Cleanup, peer: RunningPeer, first: number, count: number): string {
+/** One line for each user: path and header lines of its request, between tabs. */
+function requestFile(owner: Cleanup, peer: RunningPeer, options: LoadOptions): string {
+  const { streams, firstUser = 0, users = streams, subscribe = peer.subscribe } = options;
   const folder = mkdtempSync(`${tmpdir()}/tidings-bench-`);
   owner.after(() => rmSync(folder, { recursive: true }));
-  const lines = Array.from({ length: count }, (_, i) => peer.streamHeader(first + i));
-  writeFileSync(`${folder}/headers`, `${lines.join('\n')}\n`);
-  return `${folder}/headers`;
+  const lines = Array.from({ length: users }, (_, i) => {
+    const { path, headers } = subscribe(firstUser + i);
+    return [path, ...headers].join('\t');
+  });
+  writeFileSync(`${folder}/requests`, `${lines.join('\n')}\n`);
+  return `${folder}/requests`;
+}
+
+function publicationArguments({ path, headers, body }: Publication): string[] {
+  return ['-emit-path', path, '-emit-headers', headers.join('\t'), '-body', body];
 }
 
 function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): string[] {
-  const { streams, firstUser = 0, users = streams, stuck = false } = options;
-  const at = ({ host, port, path }: RunningPeer['stream']) => [host, String(port), path];
+  const { streams, stuck = false, publication = peer.broadcast } = options;
+  const at = ({ host, port }: Address) => [host, String(port)];
   return [
     ...['-stream', ...at(peer.stream), '-emit', ...at(peer.emit), '-streams', String(streams)],
-    ...[
-      '-emit-header',
-      peer.emitHeader,
-      '-body',
-      options.body ?? peer.broadcast,
-      '-sources',
-      String(SOURCE_ADDRESSES),
-    ],
-    ...(streams > 0 ? ['-headers', headerFile(owner, peer, firstUser, users)] : []),
+    ...[...publicationArguments(publication), '-sources', String(SOURCE_ADDRESSES)],
+    ...(streams > 0 ? ['-requests', requestFile(owner, peer, options)] : []),
     ...peer.pids.flatMap((pid) => ['-server', String(pid)]),
     ...(options.pollUs === undefined ? [] : ['-poll', String(options.pollUs)]),
     ...(options.replay === undefined ? [] : ['-replay', String(options.replay)]),

@@ -1,23 +1,42 @@
 /** What a server must tell to take part in a benchmark. One file in `peers/` each. */
 import type { Cleanup } from './cleanup.ts';
 
-export interface Target {
+export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** The request that opens a stream. */
+export interface Subscription {
+  /** With its query. */
   readonly path: string;
+  /** Header lines such as `Authorization: Bearer …`; the load generator adds Host and Accept. */
+  readonly headers: readonly string[];
+}
+
+/** The request that publishes an event. */
+export interface Publication extends Subscription {
+  /** `{event}` in it becomes the event's text: letters, digits and `@`, safe in every encoding of a body. */
+  readonly body: string;
 }
 
 export interface RunningPeer {
   readonly name: string;
-  /** Processes whose CPU and memory are counted: those that deliver, not their supervisors. */
+  /** Processes whose CPU and memory are counted: all that a delivery passes through, not their supervisors. */
   readonly pids: readonly number[];
-  readonly stream: Target;
-  readonly emit: Target;
-  /** The request header line of stream number `index`; every index is a user of its own. */
-  streamHeader(index: number): string;
-  readonly emitHeader: string;
-  /** A body that publishes to everyone; `{event}` in it becomes the event's text. */
-  readonly broadcast: string;
+  readonly stream: Address;
+  readonly emit: Address;
+  /** How stream number `index` is opened. Every index is a user of its own, and hears what is for everyone. */
+  subscribe(index: number): Subscription;
+  /** Publishes to everyone. */
+  readonly broadcast: Publication;
+  /** Publishes to the one user `index`; absent where a server cannot. */
+  toUser?(index: number): Publication;
+  /**
+   * How streams open that come back after they have seen `seen`: what a stream got, up to the end of an event.
+   * Absent where a server keeps no history.
+   */
+  resume?(seen: string): (index: number) => Subscription;
 }
 
 export interface Peer {
@@ -27,4 +46,11 @@ export interface Peer {
   /** Why this peer cannot run here; undefined when it can. */
   missing(): string | undefined;
   start(owner: Cleanup): Promise<RunningPeer>;
+}
+
+/** The last `id:` of what a stream has seen. */
+export function idIn(seen: string): string {
+  const id = [...seen.matchAll(/^id: ?(.*)$/gm)].at(-1)?.[1];
+  if (id === undefined) throw new Error(`no id in ${seen.slice(0, 200)}`);
+  return id.trimEnd();
 }

@@ -30,6 +30,8 @@ export interface Settings {
   readonly scale: number;
   /** Our own server, and where asked for a second build of it under another name. */
   readonly ours: readonly Peer[];
+  /** The others to compare with; empty when only our own server is measured. */
+  readonly rivals: readonly Peer[];
   log(text: string): void;
 }
 
@@ -38,6 +40,8 @@ export interface Scenario {
   readonly title: string;
   /** How it is measured, in full sentences: printed above the table. */
   readonly how: string;
+  /** The figure that is plotted and compared, and which way of it is the better one. */
+  readonly headline?: { readonly metric: string; readonly better: 'less' | 'more' };
   run(settings: Settings): Promise<Result>;
 }
 

@@ -1,0 +1,42 @@
+/** A stream opened by Node for one event: what a client has seen that will come back. */
+import { once } from 'node:events';
+import { get, request } from 'node:http';
+import { within } from '../../test/support/wait.ts';
+import type { Address, Publication, RunningPeer } from './peer.ts';
+
+const TEXT = 'first-event';
+
+const fields = (lines: readonly string[]): Record<string, string> =>
+  Object.fromEntries(lines.map((line) => line.split(/: ?(.*)/s, 2)));
+
+/** Posts one event and reads the answer to its end. */
+async function publish({ host, port }: Address, publication: Publication): Promise<void> {
+  const { path, headers, body } = publication;
+  const post = request({ host, port, path, method: 'POST', headers: fields(headers) });
+  post.end(body.replace('{event}', TEXT));
+  const [answer] = await once(post, 'response');
+  await answer.resume().toArray();
+}
+
+/** Opens stream 0, publishes one event, and returns all the stream got up to the end of that event. */
+export async function firstEvent(peer: RunningPeer): Promise<string> {
+  const { path, headers } = peer.subscribe(0);
+  const accept = { accept: 'text/event-stream' };
+  const opening = get({ ...peer.stream, path, headers: { ...fields(headers), ...accept } });
+  const [stream] = await once(opening, 'response');
+  try {
+    await publish(peer.emit, peer.broadcast);
+    return await within(textUntilEvent(stream), { withinMs: 10_000, what: 'the first event' });
+  } finally {
+    stream.destroy();
+  }
+}
+
+async function textUntilEvent(stream: AsyncIterable<Buffer>): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) {
+    text += chunk.toString('latin1');
+    if (new RegExp(`${TEXT}[^]*\\r?\\n\\r?\\n`).test(text)) return text;
+  }
+  throw new Error('the stream ended before its first event');
+}
