@@ -14,6 +14,7 @@ import { deliveryCost } from './scenarios/delivery-cost.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
 import { manyPublishers } from './scenarios/many-publishers.ts';
 import { resume } from './scenarios/resume.ts';
+import { slowCrowd } from './scenarios/slow-crowd.ts';
 import { stuckReaders } from './scenarios/stuck-readers.ts';
 import { hasCompiler } from './support/build.ts';
 import { machineFooter } from './support/machine.ts';
@@ -29,6 +30,7 @@ const SCENARIOS: readonly Scenario[] = [
   controlUnderBroadcast,
   stuckReaders,
   resume,
+  slowCrowd,
 ];
 const RUNS_TO_KEEP = 5;
 

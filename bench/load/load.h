@@ -16,7 +16,7 @@
 
 #define MAX_PUBLISHERS 64
 #define MARKER_BYTES 29
-#define MAX_REQUEST_BYTES 70000
+#define MAX_REQUEST_BYTES 140000
 #define MAX_SERVERS 8
 
 struct target {
