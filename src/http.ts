@@ -29,7 +29,12 @@ export const json = (status: number, value: object, headers: Headers = []): Answ
 /** `{"error":"CODE","message":"…"}`. Anything that is not a TidingsError is a bug and told as such. */
 export function errorAnswer(error: unknown): Answer {
   if (!(error instanceof TidingsError)) return errorAnswer(internal());
-  return json(error.status, { error: error.code, message: error.message }, headersOf(error.code));
+  const { status, code, message } = error;
+  // One that leaves is not to be asked again on this connection, which may break at any moment.
+  return {
+    ...json(status, { error: code, message }, headersOf(code)),
+    closes: code === 'DRAINING',
+  };
 }
 
 const internal = () => new TidingsError('INTERNAL', 'tidings failed; its log says how');

@@ -296,13 +296,19 @@ test('health - alive, ready, methods and unknown paths', async (t) => {
   assert.equal((await get('/'))[0], 404, 'the page is there in development only');
 });
 
+interface DrainAnswer {
+  readonly status: number | undefined;
+  readonly text: string;
+  readonly connection: string | undefined;
+}
+
 test('health - while it leaves: not ready, and emits are told to come back', async (t) => {
   const { controlUrl, eventsUrl, server } = await startServer(t);
   const { port } = new URL(controlUrl);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
   const call = (method: string, path: string, body = '') =>
-    new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+    new Promise<DrainAnswer>((resolve, reject) => {
       const headers = {
         'content-type': 'application/x-www-form-urlencoded',
         'content-length': body.length,
@@ -312,7 +318,8 @@ test('health - while it leaves: not ready, and emits are told to come back', asy
         (res) => {
           let text = '';
           res.setEncoding('utf8').on('data', (part: string) => (text += part));
-          res.on('end', () => resolve({ status: res.statusCode, text }));
+          const { statusCode: status, headers } = res;
+          res.on('end', () => resolve({ status, text, connection: headers.connection }));
         },
       );
       request.on('error', reject).end(body);
@@ -336,10 +343,11 @@ test('health - while it leaves: not ready, and emits are told to come back', asy
   });
   const stopped = server.stop();
   assert.equal((await call('GET', '/readyz')).status, 503);
+  assert.equal((await call('GET', '/healthz')).status, 200);
   const emitted = await call('POST', '/emit/', 'userId=a&channel=c&payload=x');
   assert.equal(emitted.status, 503);
   assert.match(emitted.text, /"error":"DRAINING"/);
-  assert.equal((await call('GET', '/healthz')).status, 200);
+  assert.equal(emitted.connection, 'close', 'the next emit goes to the next server');
   await stopped;
 });
 
