@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Everything that has to hold, on a fresh machine with Node and npm: test tools, dependencies,
-# build, checks, every test with coverage on this Node, and every test on Node 24 in Debian 13.
+# build, checks, every test with coverage on this Node, faults under load, and every test but those
+# on Node 24 in Debian 13.
 # Ends with the exit code of the first section that fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
-# The records of a run on this Node and of the one on Node 24, as run-tests.sh leaves them.
-readonly RECORDS='.cache/tests.tap .cache/debian13/project/.cache/tests.tap'
+# The records of the runs on this Node and of the one on Node 24, as run-tests.sh leaves them.
+readonly RECORDS='.cache/tests.tap .cache/faults.tap .cache/debian13/project/.cache/tests.tap'
 current='start'
 
 section() {
@@ -58,6 +59,8 @@ main() {
   npm run check
   section "Tests with coverage on Node $(node --version)"
   npm run coverage
+  section 'Faults under load'
+  npm run test:faults
   section 'Tests on Node 24 in Debian 13'
   suite_on_node_24
   section 'All sections passed'
