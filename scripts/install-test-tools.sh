@@ -22,7 +22,10 @@ gcc|gcc|benchmarks with load from a C program
 /usr/include/stdio.h|libc6-dev|benchmarks with load from a C program
 python3|python3|tests with Python clients
 ensurepip|python3-venv|tests with Python clients
-ip|iproute2|tests and benchmarks that look at sockets from outside
+ip|iproute2|tests on bad networks, tests and benchmarks that look at sockets from outside
+tc|iproute2|tests over a link that loses packets
+nft|nftables|tests with a client whose network answers nothing
+prlimit|util-linux|tests of a server that runs out of open files
 debootstrap|debootstrap|the whole suite on Node 24 in Debian 13
 unshare|util-linux|the whole suite on Node 24 in Debian 13
 /etc/ssl/certs/ca-certificates.crt|ca-certificates|installing npm and Python packages
