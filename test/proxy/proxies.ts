@@ -4,7 +4,8 @@ import { startApache, startDeployedApache } from '../support/apache.ts';
 import { startCaddy } from '../support/caddy.ts';
 import { startHaproxy, startHaproxyWithoutTls } from '../support/haproxy.ts';
 import { startNginx } from '../support/nginx.ts';
-import { missing, type ProxyOptions, type RunningProxy } from '../support/proxy.ts';
+import { missing, type ProxyOptions } from '../support/proxy.ts';
+import type { RunningProxy } from '../support/proxy-process.ts';
 import { type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import type { Owner } from '../support/sse-client.ts';
 

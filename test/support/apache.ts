@@ -2,16 +2,14 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  type Certificate,
   deployFile,
   freePort,
-  makeCertificate,
+  makePlace,
   missing,
+  type Place,
   type ProxyOptions,
-  type RunningProxy,
-  runProxy,
-  temporaryFolder,
 } from './proxy.ts';
+import { type RunningProxy, runProxy } from './proxy-process.ts';
 import type { Owner } from './sse-client.ts';
 
 const MODULES_FOLDER = '/usr/lib/apache2/modules';
@@ -28,12 +26,6 @@ export interface ApacheOptions extends ProxyOptions {
 export interface Apache extends RunningProxy {
   /** The same virtual host without TLS: `http://localhost:PORT`. */
   readonly httpUrl: string;
-}
-
-interface Place {
-  readonly folder: string;
-  readonly port: number;
-  readonly certificate: Certificate;
 }
 
 /** The reason to skip a test that needs Apache, or false. */
@@ -70,11 +62,6 @@ ProxyPassReverse /api/sse/ http://127.0.0.1:${publicPort}/events/
 ProxyPreserveHost On
 `;
 
-async function makePlace(t: Owner): Promise<Place> {
-  const folder = await temporaryFolder(t, 'apache');
-  return { folder, port: await freePort(), certificate: await makeCertificate(folder) };
-}
-
 async function run(t: Owner, place: Place, sites: string): Promise<RunningProxy> {
   const { folder, port } = place;
   const file = path.join(folder, 'apache.conf');
@@ -86,6 +73,8 @@ async function run(t: Owner, place: Place, sites: string): Promise<RunningProxy>
     folder,
     port,
     ready: 'resuming normal operations',
+    reload: 'SIGUSR1',
+    leave: 'SIGWINCH',
   });
 }
 
@@ -99,7 +88,7 @@ async function rootFor(folder: string, given: string | undefined): Promise<strin
 
 /** Starts Apache with the contract's block and nothing that helps it, over TLS and plain HTTP. */
 export async function startApache(t: Owner, options: ApacheOptions): Promise<Apache> {
-  const place = await makePlace(t);
+  const place = await makePlace(t, 'apache');
   const httpPort = await freePort();
   const root = await rootFor(place.folder, options.documentRoot);
   const inside = `
@@ -121,7 +110,7 @@ Listen 127.0.0.1:${httpPort}
 
 /** Starts Apache with the recommended virtual host, the very file, its names replaced. */
 export async function startDeployedApache(t: Owner, options: ProxyOptions): Promise<RunningProxy> {
-  const place = await makePlace(t);
+  const place = await makePlace(t, 'apache');
   const site = await deployFile('apache.conf', {
     '*:443': `127.0.0.1:${place.port}`,
     '127.0.0.1:8000': `127.0.0.1:${options.publicPort}`,

@@ -1,15 +1,8 @@
 /** A real HAProxy in front of the server, with the very file deploy/haproxy.cfg. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  deployFile,
-  freePort,
-  makeCertificate,
-  type ProxyOptions,
-  type RunningProxy,
-  runProxy,
-  temporaryFolder,
-} from './proxy.ts';
+import { deployFile, makePlace, type ProxyOptions } from './proxy.ts';
+import { type RunningProxy, runProxy } from './proxy-process.ts';
 import type { Owner } from './sse-client.ts';
 
 const BIND = 'bind :443 ssl crt /etc/haproxy/events.example.com.pem alpn h2,http/1.1';
@@ -37,14 +30,23 @@ async function start(
   });
   const file = path.join(folder, 'haproxy.cfg');
   await writeFile(file, config);
-  return runProxy(t, { command: 'haproxy', args: ['-db', '-f', file], folder, port });
+  // -W has a master, which gives way to a new worker on SIGUSR2.
+  const args = ['-W', '-db', '-f', file];
+  const ready = 'Loading success';
+  return runProxy(t, {
+    command: 'haproxy',
+    args,
+    folder,
+    port,
+    ready,
+    reload: 'SIGUSR2',
+    leave: 'SIGUSR1',
+  });
 }
 
 export async function startHaproxy(t: Owner, options: ProxyOptions): Promise<RunningProxy> {
-  const folder = await temporaryFolder(t, 'haproxy');
-  const { both } = await makeCertificate(folder);
-  const port = await freePort();
-  const bind = `bind 127.0.0.1:${port} ssl crt ${both} alpn h2,http/1.1`;
+  const { folder, port, certificate } = await makePlace(t, 'haproxy');
+  const bind = `bind 127.0.0.1:${port} ssl crt ${certificate.both} alpn h2,http/1.1`;
   return start(t, { port, bind, folder }, options);
 }
 
@@ -53,8 +55,7 @@ export async function startHaproxyWithoutTls(
   t: Owner,
   options: ProxyOptions,
 ): Promise<RunningProxy> {
-  const folder = await temporaryFolder(t, 'haproxy');
-  const port = await freePort();
+  const { folder, port } = await makePlace(t, 'haproxy');
   const running = await start(t, { port, bind: `bind 127.0.0.1:${port}`, folder }, options);
   return { ...running, url: `http://localhost:${port}` };
 }

@@ -3,6 +3,7 @@
  * follows the last id it dispatched. It keeps a receipt of everything.
  */
 import http from 'node:http';
+import https from 'node:https';
 import { crc32 } from 'node:zlib';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Notice, Receipt } from './ledger.ts';
@@ -12,7 +13,7 @@ import { bearer, tokenFor } from './tokens.ts';
 const REFUSED_MS = 100;
 
 export interface LedgerClientOptions {
-  /** The server's or a proxy's, without `/events/`; or `unix:/path`. */
+  /** The server's, without `/events/`; a proxy's, with its path; or `unix:/path`. */
   readonly url: string;
   readonly user: string;
   readonly channels: readonly string[];
@@ -21,6 +22,16 @@ export interface LedgerClientOptions {
   readonly waitMs?: ((retryMs: number) => number) | undefined;
   /** True: stays away once its stream has ended. */
   readonly staysAway?: boolean | undefined;
+}
+
+function requestTo(url: string, headers: http.OutgoingHttpHeaders): http.ClientRequest {
+  const options = { agent: false, headers };
+  if (url.startsWith('unix:'))
+    return http.request({ ...options, socketPath: url.slice('unix:'.length), path: '/events/' });
+  const { protocol, pathname } = new URL(url);
+  const to = pathname === '/' ? new URL('/events/', url) : url;
+  if (protocol === 'http:') return http.request(to, options);
+  return https.request(to, { ...options, rejectUnauthorized: false });
 }
 
 export class LedgerClient {
@@ -64,16 +75,12 @@ export class LedgerClient {
   }
 
   connect(): void {
-    const { url } = this.#options;
-    const where = url.startsWith('unix:')
-      ? { socketPath: url.slice('unix:'.length), path: '/events/' }
-      : { host: new URL(url).hostname, port: new URL(url).port, path: '/events/' };
     const headers = {
       ...bearer(this.#token),
       accept: 'text/event-stream',
       'last-event-id': this.#lastEventId,
     };
-    const request = http.request({ ...where, agent: false, headers });
+    const request = requestTo(this.#options.url, headers);
     this.#request = request;
     request.on('response', (response) => this.#opened(request, response));
     request.on('error', () => this.#over(request, REFUSED_MS));
