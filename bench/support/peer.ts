@@ -43,6 +43,8 @@ export interface Peer {
   readonly name: string;
   /** Settings a reader needs to judge whether the comparison is fair. */
   readonly settings: string;
+  /** Of the program that takes part, as it tells it itself; printed under every table. */
+  version?(): string;
   /** Why this peer cannot run here; undefined when it can. */
   missing(): string | undefined;
   start(owner: Cleanup): Promise<RunningPeer>;

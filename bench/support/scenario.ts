@@ -9,10 +9,12 @@ export interface Row {
   readonly samples: readonly number[];
 }
 
-/** A row that has to stay below (or reach) a limit. */
+/** A figure that has to stay below (or reach) a limit. */
 export interface Target {
   readonly metric: string;
   readonly subject: string;
+  /** The limit is one on `subject` divided by this, round by round. */
+  readonly over?: string;
   readonly atMost?: number;
   readonly atLeast?: number;
 }
