@@ -1,77 +1,93 @@
 /**
- * `npm run bench -- [--only a,b] [--runs 5] [--scale 1] [--base CLI]`
+ * `npm run bench -- [--only a,b] [--runs 5] [--scale 1] [--base CLI] [--prove]`: ours and the C floor.
+ * `npm run bench:peers -- [--rivals a;b] …`: with every server to compare with that is found.
+ * `npm run bench:page`: only writes the page again, from the results there are.
  *
  * `--base` names the `dist/src/cli.js` of another build: it takes its turns as "base", which is how a change of the hot
- * path is judged. Results are kept only from full runs (five or more, scale 1, no base).
+ * path is judged. `--prove` lets a slowed copy of ours take turns. Results are kept only from full runs (five or more,
+ * scale 1, no base, all rivals).
  */
 import { parseArgs } from 'node:util';
+import { rivals } from './peers/all.ts';
 import { floor } from './peers/floor.ts';
-import { nchan } from './peers/nchan.ts';
+import { slowed } from './peers/slowed.ts';
 import { tidings, tidingsAt } from './peers/tidings.ts';
-import { controlCalls } from './scenarios/control-calls.ts';
-import { controlUnderBroadcast } from './scenarios/control-under-broadcast.ts';
+import { COMPARISONS, SCENARIOS } from './scenarios/all.ts';
 import { deliveryCost } from './scenarios/delivery-cost.ts';
-import { idleMemory } from './scenarios/idle-memory.ts';
-import { manyPublishers } from './scenarios/many-publishers.ts';
-import { resume } from './scenarios/resume.ts';
-import { slowCrowd } from './scenarios/slow-crowd.ts';
-import { stuckReaders } from './scenarios/stuck-readers.ts';
-import { hasCompiler } from './support/build.ts';
-import { machineFooter } from './support/machine.ts';
+import { type Entrants, measure } from './support/measure.ts';
+import { writePage } from './support/page.ts';
 import { childrenOf } from './support/procfs.ts';
-import { type Report, save, section, writePage } from './support/report.ts';
-import type { Scenario, Settings } from './support/scenario.ts';
+import type { Scenario } from './support/scenario.ts';
 
-const SCENARIOS: readonly Scenario[] = [
-  deliveryCost,
-  manyPublishers,
-  idleMemory,
-  controlCalls,
-  controlUnderBroadcast,
-  stuckReaders,
-  resume,
-  slowCrowd,
-];
 const RUNS_TO_KEEP = 5;
+const PROOF: Scenario = {
+  ...deliveryCost,
+  name: 'proof',
+  title: 'Proof that a slowdown is seen: the same server with two sends for every delivery',
+};
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: SCENARIOS.map(({ name }) => name).join() },
+    only: { type: 'string' },
     runs: { type: 'string', default: String(RUNS_TO_KEEP) },
     scale: { type: 'string', default: '1' },
     base: { type: 'string' },
+    rivals: { type: 'string' },
+    peers: { type: 'boolean', default: false },
+    prove: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
   },
 });
 
-function chosen(): Scenario[] {
-  const names = values.only.split(',');
-  const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+/** Those of `all` that `names` lists; all without a list. */
+function named<T extends { readonly name: string }>(
+  all: readonly T[],
+  names: string[] | undefined,
+): T[] {
+  const unknown = names?.filter((name) => !all.some((one) => one.name === name)) ?? [];
   if (unknown.length > 0) {
-    const known = SCENARIOS.map(({ name }) => name).join(', ');
-    throw new Error(`no scenario ${unknown.join(', ')}; there are: ${known}`);
+    throw new Error(
+      `no ${unknown.join('; ')}; there are: ${all.map(({ name }) => name).join('; ')}`,
+    );
   }
-  const needsLoad = (scenario: Scenario) => scenario !== controlCalls;
-  return SCENARIOS.filter(({ name }) => names.includes(name)).filter((scenario) => {
-    const possible = hasCompiler() || !needsLoad(scenario);
-    if (!possible)
-      console.log(`${scenario.name} left out: no C compiler (cc) for the load generator`);
-    return possible;
-  });
+  return all.filter(({ name }) => names?.includes(name) ?? true);
 }
 
+function scenarios(): readonly Scenario[] {
+  if (values.prove) return [PROOF];
+  return named(values.peers ? COMPARISONS : SCENARIOS, values.only?.split(','));
+}
+
+function entrants(): Entrants {
+  const base = values.base === undefined ? [] : [tidingsAt('base', values.base)];
+  const wanted = values.peers ? named(rivals, values.rivals?.split(/[;,](?! )/)) : [];
+  return {
+    ours: [tidings, ...base, ...(values.prove ? [slowed] : [])],
+    rivals: wanted.filter((peer) => peer.missing() === undefined),
+    absent: wanted.filter((peer) => peer.missing() !== undefined),
+    floor,
+  };
+}
+
+/** As it would have to be typed again; the path of another build says nothing to anyone. */
 function commandLine(): string {
-  const full = values.runs === String(RUNS_TO_KEEP) && values.scale === '1';
-  const args = full ? '' : ` --runs ${values.runs} --scale ${values.scale}`;
-  return `npm run bench -- --only ${values.only}${args}${values.base ? ' --base …' : ''}`;
+  const args = process.argv.slice(2).filter((arg) => arg !== '--peers');
+  const typed = args.map((arg) => (arg === values.base ? '…' : arg)).join(' ');
+  return `npm run bench${values.peers ? ':peers' : ''}${typed && ` -- ${typed}`}`;
 }
 
-async function measure(scenario: Scenario, settings: Settings, keep: boolean): Promise<void> {
-  const machine = machineFooter(commandLine());
-  console.log(`\n${scenario.name} …`);
-  const result = await scenario.run(settings);
-  const report: Report = { title: scenario.title, how: scenario.how, result, machine };
-  console.log(`\n${section(report)}`);
-  if (keep) save(scenario, report);
+async function measureAll(): Promise<void> {
+  const taking = entrants();
+  for (const peer of taking.absent) console.log(`${peer.name} is left out: ${peer.missing()}`);
+  const [runs, scale] = [Number(values.runs), Number(values.scale)];
+  const isWhole = values.base === undefined && values.rivals === undefined;
+  const isKept = runs >= RUNS_TO_KEEP && scale === 1 && isWhole;
+  const kind = values.peers ? 'peers' : 'alone';
+  for (const scenario of scenarios()) {
+    await measure(scenario, { runs, scale, kind, isKept, command: commandLine(), ...taking });
+  }
+  if (!isKept)
+    console.log(`\nNot kept: results are kept from ${RUNS_TO_KEEP} runs at scale 1, all rivals.`);
 }
 
 // Servers are killed with the benchmark; the load generators end with their standard input.
@@ -82,15 +98,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-const settings: Settings = {
-  runs: Number(values.runs),
-  scale: Number(values.scale),
-  ours: values.base === undefined ? [tidings] : [tidings, tidingsAt('base', values.base)],
-  rivals: [nchan],
-  log: (text) => console.log(`  ${text}`),
-};
-const keep = settings.runs >= RUNS_TO_KEEP && settings.scale === 1 && values.base === undefined;
-for (const scenario of chosen()) await measure(scenario, settings, keep);
-if (keep) writePage(SCENARIOS, [tidings, nchan, floor]);
-else
-  console.log(`\nNot kept: results are kept from ${RUNS_TO_KEEP} runs at scale 1 without a base.`);
+const order = [...SCENARIOS, PROOF].map(({ name }) => name);
+if (!values.page) await measureAll();
+await writePage(order);

@@ -1,5 +1,5 @@
 /** Nchan: the publish/subscribe module of nginx, the fastest widely packaged rival. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { eventually } from '../../test/support/wait.ts';
@@ -45,10 +45,17 @@ function hasNginx(): boolean {
   }
 }
 
+/** nginx prints it to standard error. */
+function version(): string {
+  const { stderr } = spawnSync('nginx', ['-v'], { encoding: 'utf8' });
+  return stderr.replace(/^nginx version: /, '').trim();
+}
+
 export const nchan: Peer = {
   name: 'Nchan',
   settings:
     'Debian libnginx-mod-nchan, one worker, 256 MB, first message `newest`, no authentication',
+  version,
   missing: () => (hasNginx() ? undefined : 'nginx with libnginx-mod-nchan is not installed'),
   async start(owner) {
     const folder = mkdtempSync(`${tmpdir()}/tidings-nchan-`);

@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
-import { ROOT } from './build.ts';
+import { hasCompiler, ROOT } from './build.ts';
 
 const UWS = `${ROOT}node_modules/uWebSockets.js/`;
 
-function output(command: string, args: readonly string[]): string {
+/** What a program prints, on either of its outputs; empty when it is not there. */
+export function output(command: string, args: readonly string[]): string {
   try {
     return execFileSync(command, args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
   } catch {
@@ -14,9 +15,10 @@ function output(command: string, args: readonly string[]): string {
   }
 }
 
-/** nginx prints its version to standard error. */
-function nginxVersion(): string {
-  return output('sh', ['-c', 'nginx -v 2>&1']).replace(/^nginx version: /, '') || 'absent';
+/** What counts at the clients: its own CPU is part of what is seen. */
+export function loadGenerator(): string {
+  if (process.env['BENCH_LOAD'] === 'node') return 'Node (BENCH_LOAD=node)';
+  return hasCompiler() ? 'C' : 'Node (no C compiler: cc)';
 }
 
 function uwsBinary(): string {
@@ -47,8 +49,8 @@ export function machineFooter(commandLine: string): Record<string, string> {
     system: `${osName()}, Linux ${os.release()}`,
     Node: process.version,
     'uWebSockets.js': uwsBinary(),
-    nginx: nginxVersion(),
     'C compiler': output('cc', ['--version']).split('\n')[0] || 'absent',
+    'load generator': loadGenerator(),
     'commit of src': commit(),
     command: commandLine,
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),

@@ -1,19 +1,11 @@
-/** Results as JSON, and the tables that are generated from it. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { ROOT } from './build.ts';
-import type { Peer } from './peer.ts';
-import type { Result, Row, Scenario, Target } from './scenario.ts';
+/** One section of the page, as Markdown that is also fit for a terminal. */
+import { counterpart, limited, ratioOf, rowOf, serverOf } from './ratios.ts';
+import type { Report } from './results.ts';
+import type { Row, Target } from './scenario.ts';
 import { summarise } from './stats.ts';
 
-const RESULTS = `${ROOT}bench/results/`;
-
-/** What a file in `results/` holds. */
-export interface Report {
-  readonly title: string;
-  readonly how: string;
-  readonly result: Result;
-  readonly machine: Record<string, string>;
-}
+const OURS = 'tidings';
+const FLOOR = 'C floor';
 
 /** Three significant digits, thousands with commas. */
 export function figure(value: number): string {
@@ -22,70 +14,132 @@ export function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
-function rowLine({ subject, metric, unit, samples }: Row): string {
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+function table(head: readonly string[], lines: readonly string[][]): string {
+  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [head, rule, ...lines].map(line).join('\n');
+}
+
+/** Median with its spread in small print. */
+function cell(samples: readonly number[] | undefined): string {
+  if (samples === undefined) return '–';
   const { median, min, max } = summarise(samples);
-  const spread = `${figure(min)} – ${figure(max)}`;
-  return `| ${subject} | ${metric} | ${figure(median)} ${unit} | ${spread} | ${samples.length} |`;
+  return `${figure(median)} <sub>${figure(min)} – ${figure(max)}</sub>`;
+}
+
+const unique = (names: readonly string[]): string[] => [...new Set(names)];
+const subjectsOf = (rows: readonly Row[]): string[] => unique(rows.map(({ subject }) => subject));
+
+/** The metric that is plotted; of a scenario that names none, its first. */
+export const headlineMetric = ({ headline, rows }: Report): string =>
+  headline?.metric ?? rows[0]?.metric ?? '';
+
+/** Names of the servers that took part. */
+const servers = ({ entrants }: Report): string[] =>
+  entrants.filter(({ missing }) => missing === undefined).map(({ name }) => name);
+
+/** The servers to divide by: not by the only one there is. */
+function divisors(report: Report): string[] {
+  const names = servers(report);
+  const measured = (name: string) =>
+    report.rows.some(
+      ({ subject, metric }) =>
+        serverOf(subject, names) === name && metric === headlineMetric(report),
+    );
+  return names.length < 2 ? [] : [OURS, FLOOR].filter(measured);
+}
+
+function ratioCell(report: Report, row: Row, other: string): string {
+  const server = serverOf(row.subject, servers(report));
+  if (server === undefined) return '–';
+  return server === other
+    ? '1'
+    : cell(ratioOf(row, counterpart(report.rows, row, { server, other })));
+}
+
+function headlineTable(report: Report): string {
+  const metric = headlineMetric(report);
+  const by = divisors(report);
+  const lines = report.rows
+    .filter((row) => row.metric === metric)
+    .map((row) => {
+      const { median, min, max } = summarise(row.samples);
+      const spread = `${figure(min)} – ${figure(max)}`;
+      const ratio = by.map((other) => ratioCell(report, row, other));
+      const value = `${figure(median)} ${row.unit}`.trimEnd();
+      return [row.subject, value, spread, ...ratio, String(row.samples.length)];
+    });
+  const head = ['Server', 'Median', 'Spread (min – max)', ...by.map((name) => `÷ ${name}`), 'Runs'];
+  return `**${metric}**${better(report)}\n\n${table(head, lines)}`;
+}
+
+const better = ({ headline }: Report): string =>
+  headline === undefined ? '' : `, ${headline.better} is better`;
+
+/** The other metrics, one column each. */
+function restTable(report: Report): string {
+  const rows = report.rows.filter(({ metric }) => metric !== headlineMetric(report));
+  if (rows.length === 0) return '';
+  const metrics = unique(rows.map(({ metric }) => metric));
+  const unitOf = (metric: string) => rows.find((row) => row.metric === metric)!.unit;
+  const head = metrics.map((metric) =>
+    unitOf(metric) === '' ? metric : `${metric}, ${unitOf(metric)}`,
+  );
+  const lines = subjectsOf(rows).map((subject) => [
+    subject,
+    ...metrics.map((metric) => cell(rowOf(rows, subject, metric)?.samples)),
+  ]);
+  return table(['Server', ...head], lines);
 }
 
 /** The limit in words, and whether the median keeps it. */
 export function verdict(target: Target, rows: readonly Row[]): string {
-  const { subject, metric, atMost, atLeast } = target;
-  const row = rows.find((one) => one.subject === subject && one.metric === metric);
+  const { subject, over, metric, atMost, atLeast } = target;
+  const what = over === undefined ? subject : `${subject} ÷ ${over}`;
   const limit = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
-  if (!row) return `- ${subject}, ${metric}: ${limit}; **not measured**`;
-  const { median } = summarise(row.samples);
-  const kept = median <= (atMost ?? Infinity) && median >= (atLeast ?? -Infinity);
-  return `- ${subject}, ${metric}: ${limit}; ${kept ? 'kept' : '**not kept**'} (${figure(median)})`;
+  const samples = limited(target, rows);
+  if (samples === undefined) return `- ${what}, ${metric}: ${limit}; **not measured**`;
+  const { median } = summarise(samples);
+  const isKept = median <= (atMost ?? Infinity) && median >= (atLeast ?? -Infinity);
+  return `- ${what}, ${metric}: ${limit}; ${isKept ? 'kept' : '**not kept**'} (${figure(median)})`;
 }
 
-/** One section of the page, as Markdown that is also fit for a terminal. */
-export function section({ title, how, result, machine }: Report): string {
-  const footer = Object.entries(machine).map(([name, value]) => `${name}: ${value}`);
-  return [
-    `## ${title}`,
-    how,
-    [
-      '| Subject | Figure | Median | Spread (min – max) | Runs |',
-      '| --- | --- | ---: | ---: | ---: |',
-      ...result.rows.map(rowLine),
-    ].join('\n'),
-    result.targets.map((target) => verdict(target, result.rows)).join('\n'),
-    result.notes.map((note) => `- Note: ${note}`).join('\n'),
-    `<sub>${footer.join(' · ')}</sub>`,
-  ]
-    .filter(Boolean)
-    .join('\n\n');
+/** Limits that divide by a server are for the runs in which it could take part. */
+function verdicts(report: Report): string {
+  const left = report.kind === 'alone' ? [OURS, FLOOR] : undefined;
+  return report.targets
+    .filter(({ over }) => over === undefined || left === undefined || left.includes(over))
+    .map((target) => verdict(target, report.rows))
+    .join('\n');
 }
 
-export function save(scenario: Scenario, report: Report): void {
-  mkdirSync(RESULTS, { recursive: true });
-  writeFileSync(`${RESULTS}${scenario.name}.json`, `${JSON.stringify(report, null, 1)}\n`);
+function notes({ notes: said, entrants }: Report): string {
+  const absent = entrants.filter(({ missing }) => missing !== undefined);
+  const leftOut = absent.map(({ name, missing }) => `${name} left out: ${missing}`);
+  return [...leftOut, ...said].map((note) => `- Note: ${note}`).join('\n');
 }
 
-function load(scenario: Scenario): Report | undefined {
-  try {
-    return JSON.parse(readFileSync(`${RESULTS}${scenario.name}.json`, 'utf8')) as Report;
-  } catch {
-    return undefined;
-  }
+/** Name and value of everything about the machine, one after the other. */
+export const footerParts = ({ machine }: Report): string[] =>
+  Object.entries(machine).map(([name, value]) => `${name}: ${value}`);
+
+export const footer = (report: Report): string => `<sub>${footerParts(report).join(' · ')}</sub>`;
+
+/** `figures`: what to show above the tables, such as a plot. */
+export function section(report: Report, figures = ''): string {
+  const parts = [
+    `### ${report.title}`,
+    report.how,
+    figures,
+    headlineTable(report),
+    restTable(report),
+    verdicts(report),
+    notes(report),
+    footer(report),
+  ];
+  return parts.filter(Boolean).join('\n\n');
 }
 
-const INTRODUCTION = `# Benchmarks
-
-Generated by \`npm run bench\` from \`bench/results/\`; do not edit. Peers take turns within one run, so ratios hold where
-absolute figures depend on the machine. A difference inside the spread is no difference. Deliveries are counted at the
-clients and checked for order and loss; whatever was wrong is noted under the table. What is missing on a machine (a C
-compiler, nginx with Nchan) is left out, and said.
-
-- \`npm run bench -- --only delivery-cost,idle-memory --runs 5\` measures some of it.
-- \`npm run bench -- --base OTHER/dist/src/cli.js\` lets another build take turns with this one: the way to judge a change.
-- A server to compare with is one file in \`bench/peers/\`, a question to ask of all one file in \`bench/scenarios/\`.`;
-
-/** Writes the page from all results there are, in the order of the scenarios. */
-export function writePage(scenarios: readonly Scenario[], peers: readonly Peer[]): void {
-  const reports = scenarios.map(load).filter((report) => report !== undefined);
-  const settings = peers.map((peer) => `- ${peer.name}: ${peer.settings}`).join('\n');
-  const page = [INTRODUCTION, `Settings\n\n${settings}`, ...reports.map(section)].join('\n\n');
-  writeFileSync(`${ROOT}bench/README.md`, `${page}\n`);
-}
+/** The same for a terminal, which knows no small print. */
+export const printed = (report: Report): string => section(report).replaceAll(/<\/?sub>/g, '');
