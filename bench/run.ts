@@ -6,6 +6,8 @@
  * `--base` names the `dist/src/cli.js` of another build: it takes its turns as "base", which is how a change of the hot
  * path is judged. `--prove` lets a slowed copy of ours take turns. Results are kept only from full runs (five or more,
  * scale 1, no base, all rivals).
+ *
+ * Without a C compiler the load generator is the one in Node; BENCH_LOAD=node takes that one although there is a compiler.
  */
 import { parseArgs } from 'node:util';
 import { rivals } from './peers/all.ts';

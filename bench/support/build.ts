@@ -1,5 +1,5 @@
-/** The two C programs, built when a compiler is there and a source is newer than its binary. */
-import { execFileSync } from 'node:child_process';
+/** The two C programs, built when a compiler is there and a source is newer than its binary, and what stands in. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -24,17 +24,24 @@ function compile(name: string, sources: readonly string[]): string {
   return binary;
 }
 
-/** True when programs can be compiled here. */
+let compiler: boolean | undefined;
+
+/** True when programs can be compiled here. Asked once. */
 export function hasCompiler(): boolean {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  compiler ??= spawnSync('cc', ['--version']).status === 0;
+  return compiler;
 }
 
-/** The load generator. Without a compiler there is no benchmark but autocannon's. */
-export const loadBinary = (): string => compile('load', loadSources());
+export type Generator = 'C' | 'Node';
+
+/** `BENCH_LOAD=node` takes the stand-in although there is a compiler: to compare the two, or to look for a fault. */
+export const generator = (): Generator =>
+  process.env['BENCH_LOAD'] !== 'node' && hasCompiler() ? 'C' : 'Node';
+
+/** What to start as the load generator: the same arguments, input and output whichever it is. */
+export function loadCommand(kind = generator()): readonly [string, ...string[]] {
+  if (kind === 'C') return [compile('load', loadSources())];
+  return [process.execPath, fileURLToPath(new URL('../node-load/main.js', import.meta.url))];
+}
 
 export const floorBinary = (): string => compile('floor', [`${BENCH}floor.c`]);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
-import { loadBinary } from './build.ts';
+import { loadCommand } from './build.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Address, Publication, RunningPeer, Subscription } from './peer.ts';
 
@@ -143,7 +143,8 @@ export async function startLoad(
   peer: RunningPeer,
   options: LoadOptions,
 ): Promise<Load> {
-  const child = spawn(loadBinary(), argumentsFor(owner, peer, options), {
+  const [program, ...args] = loadCommand();
+  const child = spawn(program, [...args, ...argumentsFor(owner, peer, options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');

@@ -1,0 +1,82 @@
+/** The streams as the parent sees them: one thread per core, spoken to all at once. */
+import os from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Options } from './arguments.ts';
+import type { Command, Done, WorkerData } from './stream-worker.ts';
+import { Board, Tally } from './tally.ts';
+
+/** Ends the process: what is left of a crowd would measure something else. */
+export function fail(error: Error): never {
+  console.error(`load: ${error.message}`);
+  process.exit(1);
+}
+
+const THREADS = Math.max(1, os.availableParallelism());
+
+export class Crowd {
+  readonly board = new Board();
+  readonly #tallies: Tally[] = [];
+  readonly #workers: Worker[] = [];
+  /** What is to be called when all threads have done what they were told last. */
+  #allDone: () => void = () => {};
+  #told: Command = { to: 'open' };
+  #missing = 0;
+
+  constructor(options: Options) {
+    const threads = Math.max(1, Math.min(THREADS, options.streams));
+    for (let first = 0; first < threads; first++) this.#start(options, first, threads);
+  }
+
+  #start(options: Options, first: number, step: number): void {
+    const tally = new Tally();
+    this.#tallies.push(tally);
+    const workerData: WorkerData = {
+      options,
+      first,
+      step,
+      board: this.board.memory,
+      tally: tally.memory,
+    };
+    const worker = new Worker(new URL('./stream-worker.js', import.meta.url), { workerData });
+    worker.on('message', (done: Done) => this.#done(done));
+    worker.on('error', fail);
+    this.#workers.push(worker);
+  }
+
+  /** Resolves when all streams have their head. */
+  open = (): Promise<void> => this.#tell({ to: 'open' });
+
+  /** Resolves when all threads have forgotten what they counted; before the first run, when all are there. */
+  begin = (run: number): Promise<void> => this.#tell({ to: 'begin', run });
+
+  /** Resolves when every live stream has had `events` events of this run. */
+  have = (events: number): Promise<void> => this.#tell({ to: 'want', events });
+
+  get live(): number {
+    return this.board.live;
+  }
+
+  /** What all threads have counted so far. */
+  counted(): Tally {
+    const sum = new Tally();
+    for (const tally of this.#tallies) sum.merge(tally);
+    return sum;
+  }
+
+  /** A new command takes the place of one that is not done: its promise stays open, as after a deadline. */
+  #tell(command: Command): Promise<void> {
+    this.#told = command;
+    this.#missing = this.#workers.length;
+    for (const worker of this.#workers) worker.postMessage(command);
+    return new Promise((resolve) => {
+      this.#allDone = resolve;
+    });
+  }
+
+  #done({ done, events }: Done): void {
+    const told = this.#told;
+    if (done !== told.to || (told.to === 'want' && told.events !== events)) return;
+    this.#missing--;
+    if (this.#missing === 0) this.#allDone();
+  }
+}
