@@ -1,0 +1,176 @@
+/** Both load generators against the same servers: the one in Node has to see what the one in C sees. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { tidings } from '../../bench/peers/tidings.ts';
+import { Cleanup } from '../../bench/support/cleanup.ts';
+import type { RunningPeer } from '../../bench/support/peer.ts';
+import { type Behaviour, fakeSse } from '../support/fake-sse.ts';
+import { type Answer, GENERATORS, skipped, startGenerator } from '../support/generator.ts';
+
+const STREAMS = 50;
+const PUBLISHERS = 2;
+const EVENTS = 100;
+
+async function server(t: TestContext): Promise<RunningPeer> {
+  const owner = new Cleanup();
+  t.after(() => owner.close());
+  return tidings.start(owner);
+}
+
+/** What was counted, without the figures that are never twice the same. */
+function counts({ streams, posted, refused, deliveries, outOfOrder, stray, closed }: Answer) {
+  return { streams, posted, refused, deliveries, outOfOrder, stray, closed };
+}
+
+const FAULTLESS = {
+  ...{ streams: STREAMS, posted: EVENTS, deliveries: EVENTS * STREAMS },
+  ...{ refused: 0, outOfOrder: 0, stray: 0, closed: 0 },
+};
+
+function assertQuantiles(value: unknown, what: string): void {
+  const { p50Us, p99Us, maxUs } = value as Record<string, number>;
+  assert.ok(p50Us! > 0 && p50Us! <= p99Us! && p99Us! <= maxUs! * 1.02, `${what} of ${p50Us} µs`);
+}
+
+const RUNS = [
+  `lockstep 1 ${EVENTS} 0 140 20`,
+  `closed ${PUBLISHERS} ${EVENTS} 0 140 20`,
+  `rate ${PUBLISHERS} ${EVENTS} 500 140 20`,
+];
+
+for (const kind of GENERATORS) {
+  const options = { skip: skipped(kind) };
+
+  test(
+    `generator in ${kind} - counts every delivery of our server, in order`,
+    options,
+    async (t) => {
+      const peer = await server(t);
+      const generator = await startGenerator(t, { kind, peer, streams: STREAMS });
+      assert.equal(generator.opened['open'], STREAMS);
+      for (const line of RUNS) {
+        const answer = await generator.run(line);
+        assert.deepEqual(counts(answer), FAULTLESS, line);
+        assert.ok('answers' in answer && 'latency' in answer, line);
+        for (const [name, value] of Object.entries(answer))
+          if (typeof value === 'object') assertQuantiles(value, `${line}: ${name}`);
+        for (const name of ['bytes', 'seconds', 'loadCpuShare', 'serverCpuUs', 'serverCpuShare'])
+          assert.ok((answer[name] as number) > 0, `${line}: ${name} is ${answer[name]}`);
+      }
+      assert.equal(await generator.end(), 0);
+    },
+  );
+
+  test(
+    `generator in ${kind} - reads a replay that comes right behind the head`,
+    options,
+    async (t) => {
+      const text = Array.from({ length: 10 }, (_, n) => n.toString(16).padStart(8, '0'));
+      const replay = text.map((sequence) => `data: @0100${sequence}${'0'.repeat(16)}\n\n`).join('');
+      const peer = await fakeSse(t, { greeting: replay });
+      const args = ['-replay', '10'];
+      const { opened } = await startGenerator(t, { kind, peer, streams: STREAMS, args });
+      const { open, deliveries, outOfOrder } = opened;
+      assert.deepEqual(
+        { open, deliveries, outOfOrder },
+        { open: STREAMS, deliveries: 10 * STREAMS, outOfOrder: 0 },
+      );
+    },
+  );
+
+  const faulty = (name: string, behaviour: Behaviour, check: (answer: Answer) => void) =>
+    test(`generator in ${kind} - ${name}`, options, async (t) => {
+      const peer = await fakeSse(t, behaviour);
+      const generator = await startGenerator(t, { kind, peer, streams: STREAMS });
+      check(await generator.run(`rate 1 ${EVENTS} 500 140 2`));
+    });
+
+  faulty(
+    'tells events that were lost',
+    { send: (events) => (events.length % 10 === 5 ? [] : events.slice(-1)) },
+    // The next event after a lost one is not the one expected.
+    (answer) => {
+      const seen = { deliveries: (EVENTS - 10) * STREAMS, outOfOrder: 10 * STREAMS };
+      assert.deepEqual(counts(answer), { ...FAULTLESS, ...seen });
+    },
+  );
+
+  faulty(
+    'tells an event that came twice',
+    { send: (events) => (events.length === 5 ? [events[4]!, events[4]!] : events.slice(-1)) },
+    // The run may end before the last event is everywhere: as many deliveries as it waits for are there.
+    (answer) => {
+      const { deliveries, ...others } = counts(answer);
+      assert.ok((deliveries as number) >= FAULTLESS.deliveries, `${deliveries} deliveries`);
+      assert.deepEqual({ ...FAULTLESS, ...others }, { ...FAULTLESS, outOfOrder: STREAMS });
+    },
+  );
+
+  faulty(
+    'tells events in the wrong order',
+    {
+      send: (events) => {
+        if (events.length === 5) return [];
+        return events.length === 6 ? [events[5]!, events[4]!] : events.slice(-1);
+      },
+    },
+    // The later one too early, the earlier one too late, and the one after both.
+    (answer) => assert.deepEqual(counts(answer), { ...FAULTLESS, outOfOrder: 3 * STREAMS }),
+  );
+}
+
+/** Every name in an answer, those inside of it as `latency.p50Us`. */
+const namesIn = (answer: Answer): string[] =>
+  Object.entries(answer).flatMap(([name, value]) =>
+    typeof value === 'object'
+      ? namesIn(value as Answer).map((inner) => `${name}.${inner}`)
+      : [name],
+  );
+
+test('generator in Node - prints every figure that the one in C prints', {
+  skip: skipped('C'),
+}, async (t) => {
+  const peer = await fakeSse(t);
+  const [inC, inNode] = await Promise.all(
+    GENERATORS.map(async (kind) => {
+      const { opened, run } = await startGenerator(t, { kind, peer, streams: 1 });
+      return [...namesIn(opened), ...namesIn(await run('closed 1 0 0 140 2'))];
+    }),
+  );
+  assert.deepEqual(
+    inC!.filter((name) => !inNode!.includes(name)),
+    [],
+  );
+});
+
+/** How servers end an answer; ours does it by Content-Length. */
+const ANSWERS: Readonly<Record<string, Behaviour['answer']>> = {
+  'in chunks': (response) => {
+    response.write('accep');
+    response.end('ted');
+  },
+  'without a body': (response) => response.writeHead(204).end(),
+  'and closes': (response) => response.setHeader('Connection', 'close').end('accepted'),
+  'until it closes': (response) => {
+    response.useChunkedEncodingByDefault = false;
+    response.setHeader('Connection', 'close').removeHeader('Transfer-Encoding');
+    response.write('accep');
+    response.end('ted');
+  },
+};
+
+for (const [how, answer] of Object.entries(ANSWERS)) {
+  test(`generator in Node - posts to a server that answers ${how}`, async (t) => {
+    const peer = await fakeSse(t, { answer: answer! });
+    const generator = await startGenerator(t, { kind: 'Node', peer, streams: STREAMS });
+    assert.deepEqual(counts(await generator.run(RUNS[1]!)), FAULTLESS);
+  });
+}
+
+test('generator in Node - tells refused posts', async (t) => {
+  const answer: Behaviour['answer'] = (response) => response.writeHead(503).end();
+  const peer = await fakeSse(t, { answer, send: () => [] });
+  const generator = await startGenerator(t, { kind: 'Node', peer, streams: STREAMS });
+  const seen = { refused: EVENTS, deliveries: 0 };
+  assert.deepEqual(counts(await generator.run(RUNS[1]!)), { ...FAULTLESS, ...seen });
+});
