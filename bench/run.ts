@@ -78,7 +78,8 @@ function commandLine(): string {
   return `npm run bench${values.peers ? ':peers' : ''}${typed && ` -- ${typed}`}`;
 }
 
-async function measureAll(): Promise<void> {
+/** True when the results are kept. */
+async function measureAll(): Promise<boolean> {
   const taking = entrants();
   for (const peer of taking.absent) console.log(`${peer.name} is left out: ${peer.missing()}`);
   const [runs, scale] = [Number(values.runs), Number(values.scale)];
@@ -90,6 +91,7 @@ async function measureAll(): Promise<void> {
   }
   if (!isKept)
     console.log(`\nNot kept: results are kept from ${RUNS_TO_KEEP} runs at scale 1, all rivals.`);
+  return isKept;
 }
 
 // Servers are killed with the benchmark; the load generators end with their standard input.
@@ -101,5 +103,4 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const order = [...SCENARIOS, PROOF].map(({ name }) => name);
-if (!values.page) await measureAll();
-await writePage(order);
+if (values.page || (await measureAll())) await writePage(order);

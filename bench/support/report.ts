@@ -7,9 +7,10 @@ import { summarise } from './stats.ts';
 const OURS = 'tidings';
 const FLOOR = 'C floor';
 
-/** Three significant digits, thousands with commas. */
+/** Three significant digits, thousands with commas; two of what is below a tenth. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '–';
+  if (value > 0 && value < 0.1) return String(Number(value.toPrecision(2)));
   if (value >= 1_000) return Math.round(Number(value.toPrecision(3))).toLocaleString('en-US');
   return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
 }
