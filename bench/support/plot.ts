@@ -1,7 +1,8 @@
 /** The headline of a scenario as a picture: one bar for each server, and the machine it was measured on. */
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { figure, footerParts, headlineMetric } from './report.ts';
+import { FLOOR, OURS, serverOf } from './ratios.ts';
+import { figure, footerParts, headlineMetric, servers } from './report.ts';
 import type { Report } from './results.ts';
 import { summarise } from './stats.ts';
 
@@ -26,20 +27,21 @@ interface Bar {
   readonly kind: keyof typeof COLOURS;
 }
 
-function kindOf(subject: string): Bar['kind'] {
-  if (subject.startsWith('tidings')) return 'ours';
-  return subject === 'C floor' ? 'floor' : 'others';
+function kindOf(server: string | undefined): Bar['kind'] {
+  if (server === OURS) return 'ours';
+  return server === FLOOR ? 'floor' : 'others';
 }
 
 /** Best first. */
 export function barsOf(report: Report): Bar[] {
   const sign = report.headline?.better === 'more' ? -1 : 1;
+  const names = servers(report);
   return report.rows
     .filter(({ metric }) => metric === headlineMetric(report))
     .map(({ subject, unit, samples }) => {
       const summary = summarise(samples);
       const label = `${figure(summary.median)} ${unit}`;
-      return { server: subject, ...summary, label, kind: kindOf(subject) };
+      return { server: subject, ...summary, label, kind: kindOf(serverOf(subject, names)) };
     })
     .toSorted((a, b) => sign * (a.median - b.median));
 }

@@ -2,6 +2,10 @@
 import type { Row, Target } from './scenario.ts';
 import { ratios } from './stats.ts';
 
+/** The servers that all others are divided by. */
+export const OURS = 'tidings';
+export const FLOOR = 'C floor';
+
 type Rows = readonly Row[];
 
 export const rowOf = (rows: Rows, subject: string, metric: string): Row | undefined =>

@@ -1,11 +1,8 @@
 /** One section of the page, as Markdown that is also fit for a terminal. */
-import { counterpart, limited, ratioOf, rowOf, serverOf } from './ratios.ts';
+import { counterpart, FLOOR, limited, OURS, ratioOf, rowOf, serverOf } from './ratios.ts';
 import type { Report } from './results.ts';
 import type { Row, Target } from './scenario.ts';
 import { summarise } from './stats.ts';
-
-const OURS = 'tidings';
-const FLOOR = 'C floor';
 
 /** Three significant digits, thousands with commas; two of what is below a tenth. */
 export function figure(value: number): string {
@@ -37,7 +34,7 @@ export const headlineMetric = ({ headline, rows }: Report): string =>
   headline?.metric ?? rows[0]?.metric ?? '';
 
 /** Names of the servers that took part. */
-const servers = ({ entrants }: Report): string[] =>
+export const servers = ({ entrants }: Report): string[] =>
   entrants.filter(({ missing }) => missing === undefined).map(({ name }) => name);
 
 /** The servers to divide by: not by the only one there is. */
@@ -143,4 +140,5 @@ export function section(report: Report, figures = ''): string {
 }
 
 /** The same for a terminal, which knows no small print. */
-export const printed = (report: Report): string => section(report).replaceAll(/<\/?sub>/g, '');
+export const printed = (report: Report): string =>
+  section(report).replaceAll('<sub>', '(').replaceAll('</sub>', ')');

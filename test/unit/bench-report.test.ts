@@ -112,5 +112,5 @@ test('bench - the block of the README is replaced, and must be there', () => {
 
 test('bench - the slowed server is not made from a source that does not fit', () => {
   assert.throws(() => slowDown('nothing to patch'), /not 1/);
-  assert.match(slowDown('sink.cork(writeCorked);'), /cork\(writeCorked\)[^]*cork\(writeCorked\)/);
+  assert.match(slowDown('sink.cork(writeCorked);'), /(cork\(writeCorked\).*){2}/s);
 });
