@@ -7,7 +7,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Owner } from './sse-client.ts';
 
 /** Takes what the server sends, and passes it on as it likes. One per connection. */
-export type Fault = (chunk: Buffer, client: Socket) => void;
+export type Fault = (chunk: Buffer, client: Socket, server: Socket) => void;
 
 export const pass = (): Fault => (chunk, client) => {
   client.write(chunk);
@@ -65,6 +65,13 @@ export const resetAfter = (bytes: number): Fault => {
   };
 };
 
+/** A narrow link: takes nothing more off the server's side until what came has had its time. */
+export const atRate = (bytesPerSecond: number) => (): Fault => (chunk, client, server) => {
+  client.write(chunk);
+  server.pause();
+  setTimeout(() => server.resume(), (chunk.length * 1_000) / bytesPerSecond);
+};
+
 const reach = (url: string): Socket =>
   url.startsWith('unix:')
     ? connect(url.slice('unix:'.length))
@@ -100,7 +107,7 @@ export class FaultProxy {
     this.count += 1;
     this.#pairs.set(client, server);
     const fault = this.fault();
-    server.on('data', (chunk) => fault(chunk, client));
+    server.on('data', (chunk) => fault(chunk, client, server));
     client.on('data', (chunk) => server.write(chunk));
     server.on('end', () => client.end());
     server.on('error', () => client.resetAndDestroy());
