@@ -88,6 +88,24 @@ browserTest('comes back with its last id and without a preflight', async (t) => 
   assert.deepEqual(await stream.messages(), ['before', 'after']);
 });
 
+for (const ending of ['end', 'reset'] as const) {
+  browserTest(`S-37 comes back after a${ending === 'end' ? ' clean end' : ' reset'}`, async (t) => {
+    const { server, stream, tap } = await openScene(t);
+    await stream.arrived('open', 1);
+    const id = await say(server, 'before');
+    await stream.arrived('message', 1);
+    tap[ending]();
+    await say(server, 'meanwhile');
+    await stream.arrived('message', 2, { withinMs: 15_000 });
+    assert.deepEqual(await stream.messages(), ['before', 'meanwhile']);
+    assert.deepEqual(await trail(stream), [
+      ...['open 1', 'message 1', 'error 0'],
+      ...['open 1', 'message 1'],
+    ]);
+    assert.equal(tap.requests[1]?.headers['last-event-id'], id);
+  });
+}
+
 browserTest('a 401 is final', async (t) => {
   const { server, stream, tap } = await openScene(t, {
     args: ['-heartbeat', '1'],

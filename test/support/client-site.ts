@@ -38,6 +38,10 @@ export interface WireTap {
   readonly requests: readonly TappedRequest[];
   /** Breaks every connection in mid-stream, as a lost network does. */
   cut(): void;
+  /** The same with a reset. */
+  reset(): void;
+  /** Ends every stream with its last chunk, as a server that leaves does. */
+  end(): void;
 }
 
 /** Passes requests to `target` as they are and notes what passed. */
@@ -60,8 +64,14 @@ export async function startWireTap(t: Owner, target: string): Promise<WireTap> {
     res.on('close', () => open.delete(res) && onward.destroy());
     req.pipe(onward);
   });
-  const cut = () => {
-    for (const res of open) res.destroy();
+  const each = (act: (res: http.ServerResponse) => void) => () => {
+    for (const res of open) act(res);
   };
-  return { url: await listen(t, server), requests, cut };
+  return {
+    url: await listen(t, server),
+    requests,
+    cut: each((res) => res.destroy()),
+    reset: each((res) => res.socket?.resetAndDestroy()),
+    end: each((res) => res.end()),
+  };
 }
