@@ -1,12 +1,6 @@
 /** The npm package `eventsource-client`. */
 import { createEventSource, type EventSourceClient } from 'eventsource-client';
-import {
-  type ConnectOptions,
-  type LibraryClient,
-  type Received,
-  type RequestRecord,
-  recordingFetch,
-} from './client-library.ts';
+import { ClientRecord, type ConnectOptions, type LibraryClient } from './client-library.ts';
 import type { Owner } from './sse-client.ts';
 
 export interface EventSourceClientHandle extends LibraryClient {
@@ -17,14 +11,12 @@ export function connectEventSourceClient(
   t: Owner,
   { url, token }: ConnectOptions,
 ): EventSourceClientHandle {
-  const received: Received[] = [];
-  const requests: RequestRecord[] = [];
+  const record = new ClientRecord(token);
   const client = createEventSource({
     url,
-    fetch: recordingFetch(requests, token) as typeof fetch,
-    onMessage: ({ id = '', event = 'message', data }) =>
-      received.push({ id, event, data, atMs: performance.now() }),
+    fetch: record.fetch as typeof fetch,
+    onMessage: record.take,
   });
   t.after(() => client.close());
-  return { received, requests, client, close: () => client.close() };
+  return { ...record, client, close: () => client.close() };
 }

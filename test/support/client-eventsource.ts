@@ -1,12 +1,6 @@
 /** The npm package `eventsource`: the browser's API on Node, with the token added by a custom fetch. */
 import { EventSource, type FetchLike } from 'eventsource';
-import {
-  type ConnectOptions,
-  type LibraryClient,
-  type Received,
-  type RequestRecord,
-  recordingFetch,
-} from './client-library.ts';
+import { ClientRecord, type ConnectOptions, type LibraryClient } from './client-library.ts';
 import type { Owner } from './sse-client.ts';
 
 export interface EventSourceHandle extends LibraryClient {
@@ -17,18 +11,16 @@ export interface EventSourceHandle extends LibraryClient {
 
 const NAMES = ['message', 'tidings.gap'];
 
-export function connectEventSource(t: Owner, options: ConnectOptions): EventSourceHandle {
-  const received: Received[] = [];
-  const requests: RequestRecord[] = [];
+export function connectEventSource(t: Owner, { url, token }: ConnectOptions): EventSourceHandle {
+  const record = new ClientRecord(token);
   const errors: (number | undefined)[] = [];
-  const fetch = recordingFetch(requests, options.token) as FetchLike;
-  const source = new EventSource(options.url, { fetch });
+  const source = new EventSource(url, { fetch: record.fetch as FetchLike });
   for (const name of NAMES) {
     source.addEventListener(name, ({ lastEventId: id, type: event, data }: MessageEvent) =>
-      received.push({ id, event, data: String(data), atMs: performance.now() }),
+      record.take({ id, event, data: String(data) }),
     );
   }
   source.addEventListener('error', ({ code }) => errors.push(code));
   t.after(() => source.close());
-  return { received, requests, errors, source, close: () => source.close() };
+  return { ...record, errors, source, close: () => source.close() };
 }

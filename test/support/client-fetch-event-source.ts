@@ -1,12 +1,6 @@
 /** `@microsoft/fetch-event-source`, with the few browser globals that it reads. */
 import { type FetchEventSourceInit, fetchEventSource } from '@microsoft/fetch-event-source';
-import {
-  type ConnectOptions,
-  type LibraryClient,
-  type Received,
-  type RequestRecord,
-  recordingFetch,
-} from './client-library.ts';
+import { ClientRecord, type ConnectOptions, type LibraryClient } from './client-library.ts';
 import type { Owner } from './sse-client.ts';
 
 /** It stops while the page is hidden, and sets its retry timer on `window`. */
@@ -32,19 +26,17 @@ export function connectFetchEventSource(
   { url, token }: ConnectOptions,
   callbacks: Callbacks = {},
 ): FetchEventSourceHandle {
-  const received: Received[] = [];
-  const requests: RequestRecord[] = [];
+  const record = new ClientRecord(token);
   const abort = new AbortController();
   const done = fetchEventSource(url, {
     signal: abort.signal,
-    fetch: recordingFetch(requests, token) as typeof fetch,
-    onmessage: ({ id, event, data }) =>
-      received.push({ id, event: event || 'message', data, atMs: performance.now() }),
+    fetch: record.fetch as typeof fetch,
+    onmessage: record.take,
     ...callbacks,
   }).then(
     () => 'resolved' as const,
     (error: Error) => error,
   );
   t.after(() => abort.abort());
-  return { received, requests, done, close: () => abort.abort() };
+  return { ...record, done, close: () => abort.abort() };
 }

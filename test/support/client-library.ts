@@ -30,14 +30,34 @@ export interface ConnectOptions {
 
 type FetchInit = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> };
 
-/** A `fetch` that adds the token, as the libraries' documentation advises, and records each request. */
-export function recordingFetch(requests: RequestRecord[], token: string) {
-  return async (url: string | URL, init: FetchInit = {}): Promise<Response> => {
-    const headers = new Headers({ ...init.headers, authorization: `Bearer ${token}` });
-    const record: RequestRecord = { lastEventId: headers.get('last-event-id'), status: 0 };
-    requests.push(record);
+/** One event as most libraries hand it out. */
+interface Message {
+  readonly id?: string | undefined;
+  readonly event?: string | undefined;
+  readonly data: string;
+}
+
+/** What an adapter writes down of its library, and where: the callback and the `fetch` to give it. */
+export class ClientRecord {
+  readonly received: Received[] = [];
+  readonly requests: RequestRecord[] = [];
+  readonly #token: string;
+
+  constructor(token: string) {
+    this.#token = token;
+  }
+
+  readonly take = ({ id, event, data }: Message): void => {
+    this.received.push({ id: id ?? '', event: event || 'message', data, atMs: performance.now() });
+  };
+
+  /** Adds the token, as the libraries' documentation advises, and notes each request. */
+  readonly fetch = async (url: string | URL, init: FetchInit = {}): Promise<Response> => {
+    const headers = new Headers({ ...init.headers, authorization: `Bearer ${this.#token}` });
+    const request: RequestRecord = { lastEventId: headers.get('last-event-id'), status: 0 };
+    this.requests.push(request);
     const response = await fetch(url, { ...init, headers });
-    record.status = response.status;
+    request.status = response.status;
     return response;
   };
 }
