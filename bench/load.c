@@ -5,8 +5,12 @@
  *        [-replay N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
  *
  * Prints {"open":N,…} when all streams are open and have had N events each of -replay. Then one line of standard input is one run,
- *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS
+ *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]
  * answered by one line of JSON. The end of standard input ends the process, and with it the streams.
+ *
+ * A run publishes COUNT events, or as many as it can in PUBLISH_SECONDS where they are given and not 0. It ends when every
+ * accepted event is at every live stream; when it waits for lost ones only, as nothing came for QUIET_NS; or at the deadline.
+ * `seconds` is until the last answer or arrival, `incomplete` the accepted events that were not seen at every stream.
  */
 #define _GNU_SOURCE
 #include "load/load.h"
@@ -26,6 +30,7 @@
 #define PUBLISHERS_TOKEN UINT32_MAX
 #define READS_BETWEEN_POLLS 32
 #define REPLAY_DEADLINE_NS 120000000000ull
+#define QUIET_NS 2000000000ull
 
 static struct options options = {
     .stream = {"127.0.0.1", 0}, .emit = {"127.0.0.1", 0}, .emit_path = "/",
@@ -94,20 +99,26 @@ static bool all_arrived(void) {
   return publishers_finished() && (options.stuck || seen.deliveries >= expected);
 }
 
+/* What has not come by now was lost: a server that drops events is not to hold up the others. */
+static bool all_lost(uint64_t now) {
+  uint64_t last = seen.last > published.last ? seen.last : published.last;
+  return publishers_wait() && last > 0 && now > last + QUIET_NS;
+}
+
 static void measure(const struct run *run) {
   streams_begin(run);
   struct sample before = take_sample(&options);
   uint64_t deadline = before.wall + (uint64_t)(run->deadline_s * 1e9);
   publishers_begin(run);
-  while (!all_arrived() && now_ns() < deadline) turn();
+  for (uint64_t now = now_ns(); !all_arrived() && !all_lost(now) && now < deadline; now = now_ns()) turn();
   struct sample after = take_sample(&options);
   print_result(&before, &after);
 }
 
 static bool parse_run(const char *line, struct run *run) {
   char mode[16];
-  if (sscanf(line, "%15s %d %lu %lf %d %lf", mode, &run->publishers, &run->count, &run->rate, &run->bytes,
-             &run->deadline_s) != 6)
+  if (sscanf(line, "%15s %d %lu %lf %d %lf %lf", mode, &run->publishers, &run->count, &run->rate, &run->bytes,
+             &run->deadline_s, &run->publish_s) < 6)
     return false;
   run->mode = strcmp(mode, "lockstep") == 0 ? MODE_LOCKSTEP : strcmp(mode, "rate") == 0 ? MODE_RATE : MODE_CLOSED;
   return run->publishers > 0 && run->publishers <= MAX_PUBLISHERS && run->bytes < MAX_REQUEST_BYTES / 2;

@@ -49,6 +49,7 @@ struct run {
   double rate;        /* events per second, MODE_RATE only */
   int bytes;          /* length of the text that replaces {event} */
   double deadline_s;  /* gives up waiting for deliveries after this */
+  double publish_s;   /* publishes nothing more after this; 0: only `count` ends it */
   uint8_t id;
 };
 
@@ -66,14 +67,37 @@ uint64_t histogram_quantile(const struct histogram *h, double q);
 /* What the streams of this process have seen since `streams_begin`. */
 struct seen {
   uint64_t deliveries, out_of_order, stray, bytes, closed;
+  uint64_t last; /* when the last delivery arrived */
   struct histogram latency;
+  struct histogram last_stream; /* of each event, from when it was due to its arrival at the last live stream */
+};
+
+/* Where one stream is in what it reads. */
+struct reader {
+  unsigned kept;   /* bytes in `carry`: of a marker that was cut */
+  unsigned border; /* what of CR LF, size, CR LF between two chunks was seen within a marker */
+  char carry[MARKER_BYTES];
+  uint32_t next[MAX_PUBLISHERS]; /* the sequence number expected from each publisher */
 };
 
 /* What the publishers have done since `publishers_begin`. */
 struct published {
   uint64_t posted, answered, refused;
+  uint64_t last; /* when the last answer was whole */
   struct histogram answers;
 };
+
+/* The answer to a post: longer ones are mistakes. */
+#define ANSWER_BYTES 16384
+struct answer {
+  size_t filled;
+  char text[ANSWER_BYTES];
+};
+
+void answer_clear(struct answer *a);
+bool answer_whole(const struct answer *a, bool closed);
+bool answer_accepted(const struct answer *a);
+bool answer_closes(const struct answer *a);
 
 /* Clocks in nanoseconds, CPU of user and system in ticks. */
 struct sample {
@@ -92,6 +116,10 @@ void print_opened(const struct sample *before, const struct sample *opened, cons
 void streams_begin(const struct run *run);
 void streams_readable(int index);
 int streams_live(void);
+extern struct histogram heads; /* from the beginning of each stream's connection to its head */
+
+void arrivals_begin(uint8_t run);
+void arrivals_take(struct reader *r, const char *input, size_t length);
 extern struct seen seen;
 
 void publishers_init(const struct options *options, int epoll);
@@ -99,6 +127,7 @@ void publishers_begin(const struct run *run);
 void publishers_poll(void);
 void publishers_due(uint64_t now);
 bool publishers_finished(void);
+bool publishers_wait(void);
 uint64_t publishers_next_due(void);
 extern struct published published;
 

@@ -1,4 +1,4 @@
-/* The publishers: keep-alive connections that post, read the whole answer, and post again. */
+/* The publishers: connections that post, read the whole answer, and post again; a server may close them in between. */
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -10,9 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWER_BYTES 4096
 #define HEAD_BYTES 4096
 #define NEVER UINT64_MAX
+/* A server may close a connection at the very moment of a post; more often in a row it is not by chance. */
+#define ATTEMPTS 3
 
 enum state { IDLE, WAITING };
 
@@ -21,8 +22,8 @@ struct publisher {
   enum state state;
   uint32_t sequence;
   uint64_t since; /* when the post was due: a late post counts as a slow answer */
-  size_t filled;
-  char answer[ANSWER_BYTES];
+  int attempts;
+  struct answer answer;
 };
 
 struct published published;
@@ -41,8 +42,9 @@ void publishers_init(const struct options *options, int epoll) {
 
 static void reconnect(int index) {
   struct publisher *p = &all[index];
+  static unsigned connections; /* from all addresses in turn: a port stays taken for a minute after its connection */
   if (p->fd > 0) close(p->fd);
-  p->fd = connect_to(&opts->emit, 0);
+  p->fd = connect_to(&opts->emit, (int)(connections++ % (unsigned)opts->sources));
   struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, p->fd, &event) != 0) fail("epoll_ctl");
 }
@@ -73,63 +75,81 @@ static int write_body(char *to, int index, uint64_t stamp) {
   return length + sprintf(to + length, "%s", place + strlen("{event}"));
 }
 
-static void send_all(int fd, const char *bytes, int length) {
+/* Whether the server took all of it. */
+static bool send_all(int fd, const char *bytes, int length) {
   for (int sent = 0; sent < length;) {
     ssize_t n = send(fd, bytes + sent, (size_t)(length - sent), MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS)) continue;
-    if (n <= 0) fail("posting");
+    if (n <= 0) return false;
     sent += (int)n;
   }
+  return true;
+}
+
+/* Posts the event that the publisher is waiting for the answer of, if need be on another connection than before. */
+static void post_again(int index) {
+  static char body[MAX_REQUEST_BYTES], request[MAX_REQUEST_BYTES + HEAD_BYTES];
+  struct publisher *p = &all[index];
+  int length = write_request(request, body, write_body(body, index, p->since));
+  answer_clear(&p->answer);
+  do {
+    if (p->attempts++ == ATTEMPTS) fail("posting");
+    if (p->fd == 0 || p->attempts > 1) reconnect(index);
+  } while (!send_all(p->fd, request, length));
 }
 
 static void post(int index, uint64_t due) {
-  static char body[MAX_REQUEST_BYTES], request[MAX_REQUEST_BYTES + HEAD_BYTES];
   struct publisher *p = &all[index];
-  if (p->fd == 0) reconnect(index);
-  int body_length = write_body(body, index, due);
-  p->sequence++;
   p->since = due;
   p->state = WAITING;
-  p->filled = 0;
+  p->attempts = 0;
   published.posted++;
-  send_all(p->fd, request, write_request(request, body, body_length));
+  post_again(index);
 }
 
-/* The length of a whole answer, or 0 while it is not whole. */
-static size_t whole_answer(struct publisher *p) {
-  p->answer[p->filled] = 0;
-  char *body = strstr(p->answer, "\r\n\r\n");
-  if (!body) return 0;
-  char *field = strcasestr(p->answer, "\r\ncontent-length:");
-  size_t length = field && field < body ? strtoul(field + 17, NULL, 10) : 0;
-  size_t whole = (size_t)(body + 4 - p->answer) + length;
-  return p->filled >= whole ? whole : 0;
+static void disconnect(struct publisher *p) {
+  close(p->fd);
+  p->fd = 0;
+}
+
+static bool may_post(uint64_t now) {
+  double seconds = (double)(now - started) / 1e9;
+  return published.posted < current.count && (current.publish_s == 0 || seconds < current.publish_s);
 }
 
 static void answered(int index) {
   struct publisher *p = &all[index];
+  uint64_t now = published.last = now_ns();
   published.answered++;
-  if (strncmp(p->answer, "HTTP/1.1 2", 10) != 0) {
-    if (published.refused++ == 0) fprintf(stderr, "load: refused: %.300s\n", p->answer);
-  }
-  histogram_add(&published.answers, now_ns() - p->since);
+  if (!answer_accepted(&p->answer) && published.refused++ == 0)
+    fprintf(stderr, "load: refused: %.300s\n", p->answer.text);
+  histogram_add(&published.answers, now - p->since);
   p->state = IDLE;
-  bool more = published.posted < current.count;
-  if (current.mode == MODE_CLOSED && more) post(index, now_ns());
+  p->sequence++;
+  if (p->fd > 0 && answer_closes(&p->answer)) disconnect(p);
+  if (current.mode == MODE_CLOSED && may_post(now)) post(index, now);
+}
+
+static void closed(int index) {
+  struct publisher *p = &all[index];
+  disconnect(p);
+  if (p->state == IDLE) return;
+  if (answer_whole(&p->answer, true)) answered(index);
+  else if (p->answer.filled > 0) fail("a connection was closed within an answer");
+  else post_again(index);
 }
 
 static void read_answer(int index) {
   struct publisher *p = &all[index];
-  ssize_t n = recv(p->fd, p->answer + p->filled, ANSWER_BYTES - 1 - p->filled, 0);
+  struct answer *a = &p->answer;
+  if (p->fd == 0) return;
+  if (p->state == IDLE) answer_clear(a);
+  ssize_t n = recv(p->fd, a->text + a->filled, sizeof a->text - 1 - a->filled, 0);
   if (n < 0 && errno == EAGAIN) return;
-  if (n <= 0) {
-    if (p->state == WAITING) fail("a publisher's connection was closed");
-    close(p->fd);
-    p->fd = 0;
-    return;
-  }
-  p->filled += (size_t)n;
-  if (p->state == WAITING && whole_answer(p) > 0) answered(index);
+  if (n <= 0) return closed(index);
+  a->filled += (size_t)n;
+  a->text[a->filled] = 0;
+  if (p->state == WAITING && answer_whole(a, false)) answered(index);
 }
 
 /* Called after every few reads of streams, so that a full house never makes a publisher wait. */
@@ -145,7 +165,7 @@ static uint64_t due_at(uint64_t n) {
 
 /* When the next post of a fixed rate is due; NEVER in the other modes and at the end. */
 uint64_t publishers_next_due(void) {
-  if (current.mode != MODE_RATE || published.posted >= current.count) return NEVER;
+  if (current.mode != MODE_RATE || !may_post(now_ns())) return NEVER;
   return due_at(published.posted);
 }
 
@@ -159,7 +179,7 @@ static int idle_publisher(void) {
 void publishers_due(uint64_t now) {
   for (int i; publishers_next_due() <= now && (i = idle_publisher()) >= 0;)
     post(i, due_at(published.posted));
-  bool quiet = published.answered == published.posted && published.posted < current.count;
+  bool quiet = published.answered == published.posted && may_post(now);
   uint64_t expected = (published.answered - published.refused) * (uint64_t)streams_live();
   if (current.mode == MODE_LOCKSTEP && quiet && seen.deliveries >= expected) post(0, now);
 }
@@ -169,9 +189,10 @@ void publishers_begin(const struct run *run) {
   memset(&published, 0, sizeof published);
   started = now_ns();
   /* A connection that was idle since the last run may be closed by the server at this very moment. */
-  for (int i = 0; i < run->publishers; i++) {
+  for (int i = 0; i < MAX_PUBLISHERS; i++) {
     all[i].sequence = 0;
-    reconnect(i);
+    all[i].state = IDLE; /* what was not answered before the last deadline is given up */
+    if (i < run->publishers) reconnect(i);
   }
   for (int i = 0; i < run->publishers && run->mode == MODE_CLOSED; i++)
     if (published.posted < run->count) post(i, now_ns());
@@ -179,5 +200,10 @@ void publishers_begin(const struct run *run) {
 }
 
 bool publishers_finished(void) {
-  return published.posted >= current.count && published.answered == published.posted;
+  return published.answered == published.posted && !may_post(now_ns());
+}
+
+/* Nothing is posted before something arrives. */
+bool publishers_wait(void) {
+  return publishers_finished() || (current.mode == MODE_LOCKSTEP && published.answered == published.posted);
 }

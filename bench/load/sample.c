@@ -49,33 +49,48 @@ struct sample take_sample(const struct options *options) {
 }
 
 static void print_quantiles(const char *name, const struct histogram *h) {
-  printf(",\"%s\":{\"p50Us\":%.1f,\"p99Us\":%.1f,\"maxUs\":%.1f}", name,
+  printf(",\"%s\":{\"p50Us\":%.1f,\"p99Us\":%.1f,\"p999Us\":%.1f,\"maxUs\":%.1f}", name,
          (double)histogram_quantile(h, 0.5) / 1e3, (double)histogram_quantile(h, 0.99) / 1e3,
-         (double)h->max / 1e3);
+         (double)histogram_quantile(h, 0.999) / 1e3, (double)h->max / 1e3);
+}
+
+static void print_end(void) {
+  printf("}\n");
+  fflush(stdout);
 }
 
 /* Opening counts from the first connection to the last head, replay to the arrival of the last event. */
 void print_opened(const struct sample *a, const struct sample *opened, const struct sample *b) {
+  uint64_t replayed = seen.last > opened->wall ? seen.last : opened->wall;
   printf("{\"open\":%d,\"openSeconds\":%.6f,\"replaySeconds\":%.6f,\"deliveries\":%lu,\"outOfOrder\":%lu,"
-         "\"serverCpuUs\":%.1f,\"loadCpuShare\":%.4f}\n",
-         streams_live(), (double)(opened->wall - a->wall) / 1e9, (double)(b->wall - a->wall) / 1e9, seen.deliveries,
-         seen.out_of_order, (double)(b->server - a->server) / 1e3,
+         "\"serverCpuUs\":%.1f,\"loadCpuShare\":%.4f",
+         streams_live(), (double)(opened->wall - a->wall) / 1e9, (double)(replayed - a->wall) / 1e9,
+         seen.deliveries, seen.out_of_order, (double)(b->server - a->server) / 1e3,
          (double)(b->load - a->load) / (double)(b->wall - a->wall));
-  fflush(stdout);
+  print_quantiles("heads", &heads);
+  print_end();
+}
+
+/* A run in which something was lost waited in vain at its end: that wait is not in its seconds. */
+static double seconds_of(const struct sample *a) {
+  uint64_t last = seen.last > published.last ? seen.last : published.last;
+  return last > a->wall ? (double)(last - a->wall) / 1e9 : 0;
 }
 
 void print_result(const struct sample *a, const struct sample *b) {
   double wall = (double)(b->wall - a->wall);
   uint64_t ticks = b->user - a->user + b->system - a->system;
+  uint64_t accepted = published.answered - published.refused, complete = seen.last_stream.total;
   printf("{\"streams\":%d,\"posted\":%lu,\"refused\":%lu,\"deliveries\":%lu,\"outOfOrder\":%lu,"
-         "\"stray\":%lu,\"closed\":%lu,\"bytes\":%lu,\"seconds\":%.6f,\"loadCpuShare\":%.4f,"
+         "\"stray\":%lu,\"closed\":%lu,\"bytes\":%lu,\"incomplete\":%lu,\"seconds\":%.6f,\"loadCpuShare\":%.4f,"
          "\"serverCpuUs\":%.1f,\"serverCpuShare\":%.4f,\"serverUserShare\":%.4f",
          streams_live(), published.posted, published.refused, seen.deliveries, seen.out_of_order, seen.stray,
-         seen.closed, seen.bytes, wall / 1e9, (double)(b->load - a->load) / wall,
-         (double)(b->server - a->server) / 1e3, (double)(b->server - a->server) / wall,
+         seen.closed, seen.bytes, accepted > complete ? accepted - complete : 0, seconds_of(a),
+         (double)(b->load - a->load) / wall, (double)(b->server - a->server) / 1e3,
+         (double)(b->server - a->server) / wall,
          ticks > 0 ? (double)(b->user - a->user) / (double)ticks : 0.0);
   print_quantiles("answers", &published.answers);
   print_quantiles("latency", &seen.latency);
-  printf("}\n");
-  fflush(stdout);
+  print_quantiles("lastStream", &seen.last_stream);
+  print_end();
 }

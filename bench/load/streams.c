@@ -1,4 +1,4 @@
-/* The subscribers: open, read, find the markers, check their order. */
+/* The subscribers: opened a bounded number at a time, then read until the process ends. */
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -20,15 +20,13 @@ enum state { CONNECTING, ASKED, LIVE, CLOSED };
 struct stream {
   int fd;
   enum state state;
-  unsigned kept;              /* bytes of a marker whose end was not in the last read */
-  char carry[MARKER_BYTES];
-  uint32_t next[MAX_PUBLISHERS]; /* the sequence number expected from each publisher */
+  uint64_t since; /* when its connection was begun */
+  struct reader reader;
 };
 
-struct seen seen;
+struct histogram heads;
 static struct stream *all;
 static int count, live, epoll_fd;
-static uint8_t run_id;
 static const struct options *opts;
 static char **requests;
 static int request_count;
@@ -71,6 +69,7 @@ static void begin_open(int index) {
   s->fd = connect_to(&opts->stream, index % opts->sources);
   if (opts->stuck) setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
   s->state = CONNECTING;
+  s->since = now_ns();
   watch(index, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
@@ -91,83 +90,34 @@ static void lose(int index) {
 }
 
 void streams_begin(const struct run *run) {
-  run_id = run->id;
-  memset(&seen, 0, sizeof seen);
-  for (int i = 0; i < count; i++) memset(all[i].next, 0, sizeof all[i].next);
+  arrivals_begin(run->id);
+  for (int i = 0; i < count; i++) memset(all[i].reader.next, 0, sizeof all[i].reader.next);
 }
 
 int streams_live(void) { return live; }
-
-static uint64_t hex(const char *text, int digits) {
-  uint64_t value = 0;
-  for (int i = 0; i < digits; i++) {
-    unsigned c = (unsigned char)text[i];
-    value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-  }
-  return value;
-}
-
-/* Hot path: once per delivery. */
-static void take_marker(struct stream *s, const char *marker, uint64_t now) {
-  if (hex(marker + 1, 2) != run_id) {
-    seen.stray++;
-    return;
-  }
-  uint64_t publisher = hex(marker + 3, 2) % MAX_PUBLISHERS;
-  uint32_t sequence = (uint32_t)hex(marker + 5, 8);
-  if (sequence != s->next[publisher]) seen.out_of_order++;
-  s->next[publisher] = sequence + 1;
-  seen.deliveries++;
-  histogram_add(&seen.latency, now - hex(marker + 13, 16));
-}
-
-/* A marker cut by the end of a read is put together from both sides. */
-static size_t finish_carried(struct stream *s, size_t length, uint64_t now) {
-  size_t missing = MARKER_BYTES - s->kept, taken = missing < length ? missing : length;
-  memcpy(s->carry + s->kept, input, taken);
-  s->kept += (unsigned)taken;
-  if (s->kept < MARKER_BYTES) return taken;
-  s->kept = 0;
-  take_marker(s, s->carry, now);
-  return taken;
-}
-
-static void take_bytes(struct stream *s, size_t length) {
-  uint64_t now = now_ns();
-  const char *end = input + length, *at = input;
-  if (s->kept > 0) at += finish_carried(s, length, now);
-  while ((at = memchr(at, '@', (size_t)(end - at))) != NULL) {
-    if (end - at < MARKER_BYTES) {
-      s->kept = (unsigned)(end - at);
-      memcpy(s->carry, at, s->kept);
-      return;
-    }
-    take_marker(s, at, now);
-    at += MARKER_BYTES;
-  }
-}
 
 void streams_readable(int index) {
   struct stream *s = &all[index];
   ssize_t length = recv(s->fd, input, sizeof input, 0);
   if (length < 0 && errno == EAGAIN) return;
   if (length <= 0) return lose(index);
-  seen.bytes += (uint64_t)length;
-  take_bytes(s, (size_t)length);
+  arrivals_take(&s->reader, input, (size_t)length);
 }
 
 /* The head is a stream's first bytes; of it only the status matters, but a replay may be right behind it. */
 static void take_head(int index) {
-  ssize_t length = recv(all[index].fd, input, sizeof input - 1, 0);
+  struct stream *s = &all[index];
+  ssize_t length = recv(s->fd, input, sizeof input - 1, 0);
   if (length <= 0) fail("a stream was closed before its head");
   input[length] = 0;
-  if (strncmp(input, "HTTP/1.1 200", 12) != 0) {
+  if (strncmp(input, "HTTP/1.", 7) != 0 || strncmp(input + 8, " 200", 4) != 0) {
     fprintf(stderr, "load: a stream was refused: %.200s\n", input);
     exit(1);
   }
-  all[index].state = LIVE;
+  histogram_add(&heads, now_ns() - s->since);
+  s->state = LIVE;
   live++;
-  take_bytes(&all[index], (size_t)length);
+  arrivals_take(&s->reader, input, (size_t)length);
   if (opts->stuck) watch(index, 0, EPOLL_CTL_MOD);
 }
 
@@ -182,7 +132,7 @@ void streams_open(const struct options *options, int epoll) {
   opts = options;
   epoll_fd = epoll;
   count = options->streams;
-  if (options->replay > 0) run_id = 1;
+  if (options->replay > 0) arrivals_begin(1);
   all = calloc((size_t)count + 1, sizeof *all);
   if (count > 0) read_requests();
   struct epoll_event events[64];

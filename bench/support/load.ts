@@ -11,6 +11,7 @@ import type { Address, Publication, RunningPeer, Subscription } from './peer.ts'
 export interface Quantiles {
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly p999Us: number;
   readonly maxUs: number;
 }
 
@@ -24,6 +25,9 @@ export interface Counted {
   readonly stray: number;
   readonly closed: number;
   readonly bytes: number;
+  /** Events that were accepted and not seen at every stream. */
+  readonly incomplete: number;
+  /** Until the last answer or arrival: the wait for what was lost is not in it. */
   readonly seconds: number;
   /** Share of one core: near 1 means that the generator was the bottleneck. */
   readonly loadCpuShare: number;
@@ -34,6 +38,8 @@ export interface Counted {
   readonly answers: Quantiles;
   /** From when a post was due to the event's arrival at a stream. */
   readonly latency: Quantiles;
+  /** Of each event, from when its post was due to its arrival at the last of the streams. */
+  readonly lastStream: Quantiles;
 }
 
 export interface LoadOptions {
@@ -61,6 +67,10 @@ export interface Run {
   readonly count: number;
   readonly perSecond?: number;
   readonly bytes?: number;
+  /** Publishes nothing more after this, however much of `count` is left: slow servers get fewer events. */
+  readonly seconds?: number;
+  /** When to give up waiting for deliveries. */
+  readonly deadline?: number;
 }
 
 const EVENT_BYTES = 140;
@@ -119,7 +129,8 @@ export class Load {
 
   async run(run: Run): Promise<Counted> {
     const { mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES } = run;
-    this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${DEADLINE_SECONDS}\n`);
+    const { seconds = 0, deadline = DEADLINE_SECONDS } = run;
+    this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline} ${seconds}\n`);
     return (await nextAnswer(this.#answers)) as Counted;
   }
 }
@@ -135,6 +146,8 @@ export interface Opened {
   readonly outOfOrder: number;
   readonly serverCpuUs: number;
   readonly loadCpuShare: number;
+  /** Of each stream, from the beginning of its connection to its head. */
+  readonly heads: Quantiles;
 }
 
 /** Opens the streams and resolves when all of them have their head. Closed by `owner`. */
