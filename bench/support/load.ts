@@ -130,7 +130,16 @@ export class Load {
   async run(run: Run): Promise<Counted> {
     const { mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES } = run;
     const { seconds = 0, deadline = DEADLINE_SECONDS } = run;
-    this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline} ${seconds}\n`);
+    const words = [
+      mode,
+      publishers,
+      count,
+      perSecond,
+      bytes,
+      deadline,
+      ...(seconds ? [seconds] : []),
+    ];
+    this.#write(`${words.join(' ')}\n`);
     return (await nextAnswer(this.#answers)) as Counted;
   }
 }
