@@ -11,6 +11,9 @@ readonly TOOLS='
 apache2|apache2|tests behind Apache and of the browser page through it
 nginx|nginx|tests behind nginx
 /usr/lib/nginx/modules/ngx_nchan_module.so|libnginx-mod-nchan|benchmarks against Nchan
+pushpin|pushpin|benchmarks against Pushpin
+zurl|zurl|benchmarks against Pushpin
+condure|condure|benchmarks against Pushpin
 haproxy|haproxy|tests behind HAProxy
 caddy|caddy|tests behind Caddy
 chromium|chromium|tests in a real browser
@@ -32,7 +35,7 @@ unshare|util-linux|the whole suite on Node 24 in Debian 13
 '
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
-readonly SERVICES='apache2 nginx haproxy caddy'
+readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure'
 readonly PYTHON_DIR=.cache/python
 readonly REQUIREMENTS=scripts/python-requirements.txt
 
