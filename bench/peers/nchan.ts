@@ -1,20 +1,29 @@
-/** Nchan: the publish/subscribe module of nginx, the fastest widely packaged rival. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/**
+ * Nchan: the publish/subscribe module of nginx, the fastest widely packaged rival.
+ * On Debian and Ubuntu: `apt-get install nginx libnginx-mod-nchan`.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { eventually } from '../../test/support/wait.ts';
 import { freePort, startChild } from '../support/child.ts';
-import type { Peer } from '../support/peer.ts';
+import type { Cleanup } from '../support/cleanup.ts';
+import { idIn, type Peer, type Publication, type RunningPeer } from '../support/peer.ts';
 import { childrenOf } from '../support/procfs.ts';
+import { output, programPath, temporaryFolder } from './program.ts';
 
 const MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
-/** One worker, so that CPU per delivery is one process's; publishers may keep their connection. */
-const configuration = (folder: string, port: number): string => `
+interface Place {
+  readonly folder: string;
+  readonly port: number;
+  readonly workers: number;
+}
+
+/** Publishers may keep their connection. A stream hears two channels: everyone's and its user's own. */
+const configuration = ({ folder, port, workers }: Place): string => `
 load_module ${MODULE};
 daemon off;
-worker_processes 1;
+worker_processes ${workers};
 worker_rlimit_nofile 20000;
 pid ${folder}/pid;
 error_log ${folder}/error.log warn;
@@ -24,57 +33,82 @@ http {
   ${TEMPORARY.map((name) => `${name}_temp_path ${folder}/tmp;`).join('\n  ')}
   keepalive_requests 100000000;
   nchan_shared_memory_size 256M;
+  nchan_message_buffer_length 1000;
+  nchan_message_timeout 300s;
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = /sub {
       nchan_subscriber eventsource;
-      nchan_channel_id chat;
+      nchan_channel_id chat user-$arg_user;
       nchan_subscriber_first_message newest;
     }
-    location = /pub { nchan_publisher; nchan_channel_id chat; }
+    location = /pub { nchan_publisher; nchan_channel_id $arg_to; }
   }
 }
 `;
 
-function hasNginx(): boolean {
-  try {
-    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
-    return existsSync(MODULE);
-  } catch {
-    return false;
-  }
+const publicationFor = (channel: string): Publication => ({
+  path: `/pub?to=${channel}`,
+  headers: ['Content-Type: text/plain'],
+  body: '{event}',
+});
+
+async function startNginx(owner: Cleanup, workers: number): Promise<Place & { pids: number[] }> {
+  const place = { folder: temporaryFolder(owner, 'nchan'), port: await freePort(), workers };
+  const { folder, port } = place;
+  mkdirSync(`${folder}/tmp`);
+  const file = `${folder}/nginx.conf`;
+  writeFileSync(file, configuration(place));
+  const command = ['nginx', '-p', folder, '-c', file, '-e', `${folder}/error.log`] as const;
+  const { pid } = await startChild(owner, command, [port]);
+  await eventually(() => childrenOf(pid!).length === workers, { what: `${workers} workers` });
+  return { ...place, pids: childrenOf(pid!) };
 }
 
-/** nginx prints it to standard error. */
-function version(): string {
-  const { stderr } = spawnSync('nginx', ['-v'], { encoding: 'utf8' });
-  return stderr.replace(/^nginx version: /, '').trim();
+async function start(owner: Cleanup, name: string, workers: number): Promise<RunningPeer> {
+  const { port, pids } = await startNginx(owner, workers);
+  const at = { host: '127.0.0.1', port };
+  const path = (index: number) => `/sub?user=${index}`;
+  return {
+    name,
+    pids,
+    stream: at,
+    emit: at,
+    subscribe: (index) => ({ path: path(index), headers: [] }),
+    broadcast: publicationFor('chat'),
+    toUser: (index) => publicationFor(`user-${index}`),
+    resume: (seen) => (index) => ({
+      path: path(index),
+      headers: [`Last-Event-ID: ${idIn(seen)}`],
+    }),
+  };
 }
 
+function missing(): string | undefined {
+  if (programPath('nginx') !== undefined && existsSync(MODULE)) return undefined;
+  return 'nginx with Nchan is not installed (Debian: nginx libnginx-mod-nchan)';
+}
+
+const version = (): string => output('nginx', '-v').replace(/^nginx version: /, '');
+
+const SETTINGS =
+  '256 MB, 1,000 messages for 300 s, first message `newest`, streams of two channels each (everyone, the user), ' +
+  'no authorisation (Nchan asks a backend over HTTP for that)';
+
+/** One worker, so that CPU per delivery is one process's. */
 export const nchan: Peer = {
   name: 'Nchan',
-  settings:
-    'Debian libnginx-mod-nchan, one worker, 256 MB, first message `newest`, no authentication',
+  settings: `Debian libnginx-mod-nchan, one worker, ${SETTINGS}`,
   version,
-  missing: () => (hasNginx() ? undefined : 'nginx with libnginx-mod-nchan is not installed'),
-  async start(owner) {
-    const folder = mkdtempSync(`${tmpdir()}/tidings-nchan-`);
-    owner.after(() => rmSync(folder, { recursive: true }));
-    mkdirSync(`${folder}/tmp`);
-    const port = await freePort();
-    const file = `${folder}/nginx.conf`;
-    writeFileSync(file, configuration(folder, port));
-    const log = `${folder}/error.log`;
-    const master = await startChild(owner, ['nginx', '-p', folder, '-c', file, '-e', log], [port]);
-    await eventually(() => childrenOf(master.pid!).length > 0, { what: 'a worker' });
-    const at = { host: '127.0.0.1', port };
-    return {
-      name: this.name,
-      pids: childrenOf(master.pid!),
-      stream: at,
-      emit: at,
-      subscribe: () => ({ path: '/sub', headers: [] }),
-      broadcast: { path: '/pub', headers: ['Content-Type: text/plain'], body: '{event}' },
-    };
-  },
+  missing,
+  start: (owner) => start(owner, 'Nchan', 1),
+};
+
+/** As many workers as the smallest machine that serves streams has cores. */
+export const nchanTwoWorkers: Peer = {
+  name: 'Nchan, 2 workers',
+  settings: `the same with two workers`,
+  version,
+  missing,
+  start: (owner) => start(owner, 'Nchan, 2 workers', 2),
 };
