@@ -1,5 +1,16 @@
-/** The servers to compare with, in the order of the tables. */
+/** The servers to compare with, in the order in which tables name them. */
 import type { Peer } from '../support/peer.ts';
-import { nchan } from './nchan.ts';
+import { centrifugo } from './centrifugo.ts';
+import { mercure, mercureBolt } from './mercure.ts';
+import { nchan, nchanTwoWorkers } from './nchan.ts';
+import { betterSse, nodeHttp } from './node.ts';
 
-export const rivals: readonly Peer[] = [nchan];
+export const rivals: readonly Peer[] = [
+  nchan,
+  nchanTwoWorkers,
+  centrifugo,
+  mercure,
+  mercureBolt,
+  nodeHttp,
+  betterSse,
+];

@@ -1,0 +1,91 @@
+/** The benchmarks' peers do what the figures claim they did. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get, request } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { rivals } from '../../bench/peers/all.ts';
+import { tidings } from '../../bench/peers/tidings.ts';
+import { Cleanup } from '../../bench/support/cleanup.ts';
+import { firstEvent } from '../../bench/support/first-event.ts';
+import type { Publication, RunningPeer, Subscription } from '../../bench/support/peer.ts';
+import { eventually } from '../support/wait.ts';
+
+const fields = (lines: readonly string[]): Record<string, string> =>
+  Object.fromEntries(lines.map((line) => line.split(/: ?(.*)/s, 2)));
+
+/** Opens a stream; the function returned gives the texts (`event-…`) that have arrived. */
+async function open(owner: Cleanup, peer: RunningPeer, subscription: Subscription) {
+  const { path, headers } = subscription;
+  const accept = { accept: 'text/event-stream' };
+  const opening = get({ ...peer.stream, path, headers: { ...fields(headers), ...accept } });
+  const [stream] = await once(opening, 'response');
+  owner.after(() => void opening.destroy());
+  assert.equal(stream.statusCode, 200, peer.name);
+  let text = '';
+  stream.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  stream.on('error', () => {});
+  return () => [...text.matchAll(/event-\w+/g)].map(String);
+}
+
+async function publish(peer: RunningPeer, publication: Publication, text: string): Promise<void> {
+  const { path, headers, body } = publication;
+  const post = request({ ...peer.emit, path, method: 'POST', headers: fields(headers) });
+  post.end(body.replace('{event}', text));
+  const [answer] = await once(post, 'response');
+  await answer.resume().toArray();
+  assert.ok(answer.statusCode < 300, `${peer.name} answered ${answer.statusCode}`);
+}
+
+async function deliversToEachHerOwn(
+  t: TestContext,
+  owner: Cleanup,
+  peer: RunningPeer,
+): Promise<void> {
+  const streams = await Promise.all(
+    [0, 1, 2].map((index) => open(owner, peer, peer.subscribe(index))),
+  );
+  await publish(peer, peer.broadcast, 'event-all');
+  if (peer.toUser) await publish(peer, peer.toUser(1), 'event-one');
+  await publish(peer, peer.broadcast, 'event-end');
+  const arrived = () => streams.map((texts) => texts());
+  await eventually(() => arrived().every((texts) => texts.includes('event-end')), {
+    what: `the last event; arrived: ${peer.name}`,
+  });
+  const all = ['event-all', 'event-end'];
+  t.diagnostic(JSON.stringify(arrived()));
+  assert.deepEqual(arrived(), [
+    all,
+    peer.toUser ? ['event-all', 'event-one', 'event-end'] : all,
+    all,
+  ]);
+}
+
+async function sendsWhatWasMissed(
+  t: TestContext,
+  owner: Cleanup,
+  peer: RunningPeer,
+): Promise<void> {
+  if (!peer.resume) return t.diagnostic('keeps no history');
+  const resume = peer.resume(await firstEvent(peer));
+  for (const text of ['event-a', 'event-b', 'event-c']) await publish(peer, peer.broadcast, text);
+  const streams = await Promise.all([0, 2].map((index) => open(owner, peer, resume(index))));
+  await publish(peer, peer.broadcast, 'event-d');
+  const expected = ['event-a', 'event-b', 'event-c', 'event-d'];
+  await eventually(() => streams.every((texts) => texts().includes('event-d')), {
+    what: 'the event after the replay',
+  });
+  t.diagnostic(JSON.stringify(streams.map((texts) => texts())));
+  for (const texts of streams) assert.deepEqual(texts(), expected);
+}
+
+for (const peer of [tidings, ...rivals]) {
+  test(`peers - ${peer.name} delivers to everyone, to one user alone, and what was missed`, {
+    skip: peer.missing() ?? false,
+  }, async (t) => {
+    const owner = new Cleanup();
+    t.after(() => owner.close());
+    const running = await peer.start(owner);
+    await deliversToEachHerOwn(t, owner, running);
+    await sendsWhatWasMissed(t, owner, running);
+  });
+}
