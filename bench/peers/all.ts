@@ -4,6 +4,7 @@ import { centrifugo } from './centrifugo.ts';
 import { mercure, mercureBolt } from './mercure.ts';
 import { nchan, nchanTwoWorkers } from './nchan.ts';
 import { betterSse, nodeHttp } from './node.ts';
+import { pushpin } from './pushpin.ts';
 
 export const rivals: readonly Peer[] = [
   nchan,
@@ -11,6 +12,7 @@ export const rivals: readonly Peer[] = [
   centrifugo,
   mercure,
   mercureBolt,
+  pushpin,
   nodeHttp,
   betterSse,
 ];
