@@ -16,11 +16,21 @@ const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 interface Place {
   readonly folder: string;
   readonly port: number;
-  readonly workers: number;
 }
 
-/** Publishers may keep their connection. A stream hears two channels: everyone's and its user's own. */
-const configuration = ({ folder, port, workers }: Place): string => `
+/** In which the entrants differ. */
+interface Variant {
+  readonly name: string;
+  readonly workers: number;
+  /** What a stream hears, as `nchan_channel_id` has it. */
+  readonly channels: string;
+}
+
+const EVERYONE = 'chat';
+const EVERYONE_AND_USER = `${EVERYONE} user-$arg_user`;
+
+/** Publishers may keep their connection. */
+const configuration = ({ folder, port }: Place, { workers, channels }: Variant): string => `
 load_module ${MODULE};
 daemon off;
 worker_processes ${workers};
@@ -39,7 +49,7 @@ http {
     listen 127.0.0.1:${port} backlog=4096;
     location = /sub {
       nchan_subscriber eventsource;
-      nchan_channel_id chat user-$arg_user;
+      nchan_channel_id ${channels};
       nchan_subscriber_first_message newest;
     }
     location = /pub { nchan_publisher; nchan_channel_id $arg_to; }
@@ -53,30 +63,33 @@ const publicationFor = (channel: string): Publication => ({
   body: '{event}',
 });
 
-async function startNginx(owner: Cleanup, workers: number): Promise<Place & { pids: number[] }> {
-  const place = { folder: temporaryFolder(owner, 'nchan'), port: await freePort(), workers };
+async function startNginx(owner: Cleanup, variant: Variant): Promise<Place & { pids: number[] }> {
+  const { workers } = variant;
+  const place = { folder: temporaryFolder(owner, 'nchan'), port: await freePort() };
   const { folder, port } = place;
   mkdirSync(`${folder}/tmp`);
   const file = `${folder}/nginx.conf`;
-  writeFileSync(file, configuration(place));
+  writeFileSync(file, configuration(place, variant));
   const command = ['nginx', '-p', folder, '-c', file, '-e', `${folder}/error.log`] as const;
   const { pid } = await startChild(owner, command, [port]);
   await eventually(() => childrenOf(pid!).length === workers, { what: `${workers} workers` });
   return { ...place, pids: childrenOf(pid!) };
 }
 
-async function start(owner: Cleanup, name: string, workers: number): Promise<RunningPeer> {
-  const { port, pids } = await startNginx(owner, workers);
+async function start(owner: Cleanup, variant: Variant): Promise<RunningPeer> {
+  const { port, pids } = await startNginx(owner, variant);
   const at = { host: '127.0.0.1', port };
   const path = (index: number) => `/sub?user=${index}`;
   return {
-    name,
+    name: variant.name,
     pids,
     stream: at,
     emit: at,
     subscribe: (index) => ({ path: path(index), headers: [] }),
-    broadcast: publicationFor('chat'),
-    toUser: (index) => publicationFor(`user-${index}`),
+    broadcast: publicationFor(EVERYONE),
+    ...(variant.channels === EVERYONE
+      ? {}
+      : { toUser: (index: number) => publicationFor(`user-${index}`) }),
     resume: (seen) => (index) => ({
       path: path(index),
       headers: [`Last-Event-ID: ${idIn(seen)}`],
@@ -92,23 +105,30 @@ function missing(): string | undefined {
 const version = (): string => output('nginx', '-v').replace(/^nginx version: /, '');
 
 const SETTINGS =
-  '256 MB, 1,000 messages for 300 s, first message `newest`, streams of two channels each (everyone, the user), ' +
-  'no authorisation (Nchan asks a backend over HTTP for that)';
+  '256 MB, 1,000 messages for 300 s, first message `newest`, no authorisation (Nchan asks a backend over HTTP for that)';
+
+const peer = (variant: Variant, settings: string): Peer => ({
+  name: variant.name,
+  settings,
+  version,
+  missing,
+  start: (owner) => start(owner, variant),
+});
 
 /** One worker, so that CPU per delivery is one process's. */
-export const nchan: Peer = {
-  name: 'Nchan',
-  settings: `Debian libnginx-mod-nchan, one worker, ${SETTINGS}`,
-  version,
-  missing,
-  start: (owner) => start(owner, 'Nchan', 1),
-};
+export const nchan = peer(
+  { name: 'Nchan', workers: 1, channels: EVERYONE_AND_USER },
+  `Debian libnginx-mod-nchan, one worker, streams of two channels each (everyone, the user), ${SETTINGS}`,
+);
+
+/** What it costs those who never address one user. */
+export const nchanOneChannel = peer(
+  { name: 'Nchan, one channel', workers: 1, channels: EVERYONE },
+  'the same with streams of one channel, so without events for one user',
+);
 
 /** As many workers as the smallest machine that serves streams has cores. */
-export const nchanTwoWorkers: Peer = {
-  name: 'Nchan, 2 workers',
-  settings: `the same with two workers`,
-  version,
-  missing,
-  start: (owner) => start(owner, 'Nchan, 2 workers', 2),
-};
+export const nchanTwoWorkers = peer(
+  { name: 'Nchan, 2 workers', workers: 2, channels: EVERYONE_AND_USER },
+  'as Nchan, with two workers',
+);
