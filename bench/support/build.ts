@@ -38,10 +38,23 @@ export type Generator = 'C' | 'Node';
 export const generator = (): Generator =>
   process.env['BENCH_LOAD'] !== 'node' && hasCompiler() ? 'C' : 'Node';
 
-/** What to start as the load generator: the same arguments, input and output whichever it is. */
-export function loadCommand(kind = generator()): readonly [string, ...string[]] {
+/** What to start as a load generator: the same arguments, input and output whichever it is. */
+export function commandOf(kind: Generator): readonly [string, ...string[]] {
   if (kind === 'C') return [compile('load', loadSources())];
   return [process.execPath, fileURLToPath(new URL('../node-load/main.js', import.meta.url))];
+}
+
+let isSaid = false;
+
+/** The load generator to measure with. That it is not the one in C is said once. */
+export function loadCommand(): readonly [string, ...string[]] {
+  const kind = generator();
+  if (kind === 'Node' && !isSaid) {
+    isSaid = true;
+    const reason = hasCompiler() ? 'BENCH_LOAD=node' : 'no C compiler (cc)';
+    console.log(`${reason}: the load generator is Node, its own CPU is larger`);
+  }
+  return commandOf(kind);
 }
 
 export const floorBinary = (): string => compile('floor', [`${BENCH}floor.c`]);

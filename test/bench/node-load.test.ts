@@ -78,6 +78,15 @@ for (const kind of GENERATORS) {
     },
   );
 
+  test(`generator in ${kind} - sees that unread streams were closed`, options, async (t) => {
+    const peer = await fakeSse(t, { resets: true });
+    const crowd = { kind, peer, streams: STREAMS, args: ['-stuck'] };
+    const generator = await startGenerator(t, crowd);
+    assert.equal((await generator.run('closed 1 0 0 140 2'))['streams'], STREAMS);
+    await generator.run('closed 1 1 0 140 2');
+    assert.equal((await generator.run('closed 1 0 0 140 2'))['streams'], 0);
+  });
+
   const faulty = (name: string, behaviour: Behaviour, check: (answer: Answer) => void) =>
     test(`generator in ${kind} - ${name}`, options, async (t) => {
       const peer = await fakeSse(t, behaviour);

@@ -10,6 +10,8 @@ export interface Behaviour {
   readonly greeting?: string;
   /** The events that are sent once `events`, all that were published so far, are there: the last one by default. */
   readonly send?: (events: readonly string[]) => readonly string[];
+  /** Resets all streams at the first post. */
+  readonly resets?: boolean;
   /** Answers a post; an empty 200 by default. */
   readonly answer?: (response: ServerResponse) => void;
 }
@@ -18,7 +20,12 @@ const latest = (events: readonly string[]): readonly string[] => events.slice(-1
 
 /** Sends what `send` says to every stream. */
 function route(behaviour: Behaviour): (request: IncomingMessage, response: ServerResponse) => void {
-  const { greeting = ':\n\n', send = latest, answer = (response) => response.end() } = behaviour;
+  const {
+    greeting = ':\n\n',
+    send = latest,
+    resets = false,
+    answer = (response) => response.end(),
+  } = behaviour;
   const streams: ServerResponse[] = [];
   const events: string[] = [];
   return async (request, response) => {
@@ -33,6 +40,7 @@ function route(behaviour: Behaviour): (request: IncomingMessage, response: Serve
       .map((event) => `data: ${event}\n\n`)
       .join('');
     for (const stream of streams) stream.write(text);
+    if (resets) for (const stream of streams.splice(0)) stream.socket?.resetAndDestroy();
     answer(response);
   };
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
-import { type Generator, hasCompiler, loadCommand } from '../../bench/support/build.ts';
+import { commandOf, type Generator, hasCompiler } from '../../bench/support/build.ts';
 import type { Address, RunningPeer } from '../../bench/support/peer.ts';
 import type { Owner } from './sse-client.ts';
 import { within } from './wait.ts';
@@ -59,7 +59,7 @@ export interface RunningGenerator {
 /** Resolves when all streams are open. */
 export async function startGenerator(t: Owner, crowd: Crowd): Promise<RunningGenerator> {
   const { kind, peer, streams, args = [] } = crowd;
-  const [program, ...first] = loadCommand(kind);
+  const [program, ...first] = commandOf(kind);
   const child = spawn(program, [...first, ...argumentsFor(t, peer, streams), ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
