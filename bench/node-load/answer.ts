@@ -30,7 +30,7 @@ export class Answer {
     if (this.#text.length > ANSWER_CHARACTERS) throw new Error(`no answer: ${this.start}`);
     const end = this.#text.indexOf('\r\n\r\n');
     if (end < 0) return false;
-    const head = this.#text.slice(0, end);
+    const head = this.#head;
     const body = this.#text.length - end - 4;
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     if (length !== undefined) return body >= Number(length);
@@ -41,6 +41,16 @@ export class Answer {
   #lastChunk(from: number): boolean {
     const body = this.#text.slice(from);
     return body === LAST_CHUNK || body.endsWith(`\r\n${LAST_CHUNK}`);
+  }
+
+  /** A connection that is about to be closed takes no other post. */
+  get closes(): boolean {
+    const connection = /\r\nconnection: *(close)?/i.exec(this.#head);
+    return connection ? connection[1] !== undefined : this.#text.startsWith('HTTP/1.0');
+  }
+
+  get #head(): string {
+    return this.#text.slice(0, this.#text.indexOf('\r\n\r\n'));
   }
 
   /** Whether an answer whose connection ended had at least its head. */

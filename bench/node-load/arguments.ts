@@ -41,6 +41,8 @@ export interface Run {
   readonly bytes: number;
   /** Gives up waiting for deliveries after this. */
   readonly deadlineSeconds: number;
+  /** Publishes nothing more after this; 0: only `count` ends it. */
+  readonly publishSeconds: number;
 }
 
 export const MAX_PUBLISHERS = 64;
@@ -98,19 +100,22 @@ export function parseOptions(words: readonly string[]): Options {
   return options;
 }
 
-/** `lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS` */
+/** `lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]` */
 export function parseRun(line: string, id: number): Run {
   const [mode = '', ...words] = line.trim().split(/\s+/);
-  const [publishers = 0, count = 0, rate = 0, bytes = 0, deadlineSeconds = 0] = words.map(Number);
+  const numbers = words.map(Number);
+  const [publishers = 0, count = 0, rate = 0, bytes = 0, ...seconds] = numbers;
+  const [deadlineSeconds = 0, publishSeconds = 0] = seconds;
   const sound =
     /^(lockstep|closed|rate)$/.test(mode) &&
-    words.length === 5 &&
-    words.every((word) => Number.isFinite(Number(word))) &&
+    (seconds.length === 1 || seconds.length === 2) &&
+    numbers.every(Number.isFinite) &&
     publishers > 0 &&
     publishers <= MAX_PUBLISHERS &&
     bytes < MAX_EVENT_BYTES;
   if (!sound) throw new Error(`not a run: ${line}`);
-  return { id, mode: mode as Mode, publishers, count, rate, bytes, deadlineSeconds };
+  const limits = { deadlineSeconds, publishSeconds };
+  return { id, mode: mode as Mode, publishers, count, rate, bytes, ...limits };
 }
 
 /** `A: b<tab>C: d` as the lines of a request's head. */

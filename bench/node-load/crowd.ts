@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Options } from './arguments.ts';
-import type { Command, Done, WorkerData } from './stream-worker.ts';
+import type { Command, WorkerData } from './stream-worker.ts';
 import { Board, Tally } from './tally.ts';
 
 /** Ends the process: what is left of a crowd would measure something else. */
@@ -19,7 +19,7 @@ export class Crowd {
   readonly #workers: Worker[] = [];
   /** What is to be called when all threads have done what they were told last. */
   #allDone: () => void = () => {};
-  #told: Command = { to: 'open' };
+  #serial = 0;
   #missing = 0;
 
   constructor(options: Options) {
@@ -38,22 +38,28 @@ export class Crowd {
       tally: tally.memory,
     };
     const worker = new Worker(new URL('./stream-worker.js', import.meta.url), { workerData });
-    worker.on('message', (done: Done) => this.#done(done));
+    worker.on('message', (serial: number) => this.#done(serial));
     worker.on('error', fail);
     this.#workers.push(worker);
   }
 
   /** Resolves when all streams have their head. */
-  open = (): Promise<void> => this.#tell({ to: 'open' });
+  open = (): Promise<void> => this.#tell({ to: 'open', serial: ++this.#serial });
 
   /** Resolves when all threads have forgotten what they counted; before the first run, when all are there. */
-  begin = (run: number): Promise<void> => this.#tell({ to: 'begin', run });
+  begin = (run: number): Promise<void> => this.#tell({ to: 'begin', run, serial: ++this.#serial });
 
   /** Resolves when every live stream has had `events` events of this run. */
-  have = (events: number): Promise<void> => this.#tell({ to: 'want', events });
+  have = (events: number): Promise<void> =>
+    this.#tell({ to: 'want', events, serial: ++this.#serial });
 
   get live(): number {
     return this.board.live;
+  }
+
+  /** When something came last at any stream; 0 before the first. */
+  get lastArrival(): number {
+    return Math.max(...this.#tallies.map(({ last }) => last));
   }
 
   /** What all threads have counted so far. */
@@ -65,7 +71,6 @@ export class Crowd {
 
   /** A new command takes the place of one that is not done: its promise stays open, as after a deadline. */
   #tell(command: Command): Promise<void> {
-    this.#told = command;
     this.#missing = this.#workers.length;
     for (const worker of this.#workers) worker.postMessage(command);
     return new Promise((resolve) => {
@@ -73,9 +78,8 @@ export class Crowd {
     });
   }
 
-  #done({ done, events }: Done): void {
-    const told = this.#told;
-    if (done !== told.to || (told.to === 'want' && told.events !== events)) return;
+  #done(serial: number): void {
+    if (serial !== this.#serial) return;
     this.#missing--;
     if (this.#missing === 0) this.#allDone();
   }

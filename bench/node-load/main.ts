@@ -8,22 +8,15 @@
  * - a stuck stream keeps the receive buffer that the system gives it (the C program makes it small).
  */
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
-import { type Options, parseOptions, parseRun, type Run } from './arguments.ts';
+import { type Options, parseOptions, parseRun } from './arguments.ts';
 import { takeSample } from './clocks.ts';
 import { Crowd, fail } from './crowd.ts';
 import { Publishers } from './publishers.ts';
-import { openedLine, resultLine } from './result.ts';
+import { openedLine } from './result.ts';
+import { done, measure } from './run.ts';
 
 const OPEN_DEADLINE_MS = 60_000;
 const REPLAY_DEADLINE_MS = 120_000;
-
-/** Resolves with true when `work` is done, with false after `ms`. */
-async function done(work: Promise<void>, ms: number): Promise<boolean> {
-  const abort = new AbortController();
-  const late = delay(ms, false, { signal: abort.signal }).catch(() => false);
-  return Promise.race([work.then(() => true), late]).finally(() => abort.abort());
-}
 
 /** Opens the streams and reads what they are sent at once. */
 async function openAll(options: Options, crowd: Crowd): Promise<void> {
@@ -37,32 +30,6 @@ async function openAll(options: Options, crowd: Crowd): Promise<void> {
   console.log(openedLine({ before, opened, after }, crowd));
 }
 
-/** Publishes all events of a run, and resolves when they are answered and have arrived at every stream. */
-function published(run: Run, { stuck }: Options, crowd: Crowd, publishers: Publishers) {
-  return new Promise<void>((resolve) => {
-    const arrived = async () => {
-      const finished = publishers.finished;
-      if (!finished && !(run.mode === 'lockstep' && publishers.quiet)) return;
-      if (!stuck) await crowd.have(publishers.answered - publishers.refused);
-      if (finished) resolve();
-      else publishers.post(0);
-    };
-    publishers.onAnswer = arrived;
-    publishers.begin(run);
-    arrived().catch(fail);
-  });
-}
-
-async function measure(run: Run, options: Options, crowd: Crowd, publishers: Publishers) {
-  await crowd.begin(run.id);
-  const before = takeSample(options.servers);
-  const work = published(run, options, crowd, publishers);
-  await done(work, run.deadlineSeconds * 1e3);
-  const after = takeSample(options.servers);
-  console.log(resultLine({ before, after }, crowd, publishers));
-  publishers.end();
-}
-
 /** One line of standard input is one run; its end is the end of the streams. */
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
@@ -72,9 +39,10 @@ async function main(): Promise<void> {
   let id = 0;
   for await (const line of createInterface({ input: process.stdin })) {
     id = (id % 255) + 1;
-    await measure(parseRun(line, id), options, crowd, publishers);
+    console.log(await measure(parseRun(line, id), { options, crowd, publishers }));
   }
   process.exit(0);
 }
 
+process.on('uncaughtException', fail);
 main().catch(fail);

@@ -38,6 +38,10 @@ for (let value = 0; value < 16; value++) {
   DIGITS[digit.toUpperCase().charCodeAt(0)] = value;
 }
 
+const ZERO = 0x30;
+
+export const isHexDigit = (byte: number): boolean => byte === ZERO || DIGITS[byte] !== 0;
+
 function hex(bytes: Uint8Array, start: number, digits: number): number {
   let value = 0;
   for (let i = start; i < start + digits; i++) value = (value << 4) | DIGITS[bytes[i]!]!;

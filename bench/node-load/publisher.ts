@@ -1,4 +1,4 @@
-/** One keep-alive connection that posts, reads the whole answer, and posts again. */
+/** One connection that posts, reads the whole answer, and posts again; a server may close it in between. */
 import { connect, type Socket } from 'node:net';
 import { Answer } from './answer.ts';
 import { headerLines, type Options, type Run } from './arguments.ts';
@@ -29,6 +29,8 @@ export function envelopeFor(options: Options, run: Run): Envelope {
   const head = `POST ${emitPath} HTTP/1.1\r\n${host}${headerLines(emitHeaders)}`;
   return { before: `${head}Content-Length: ${length}\r\n\r\n${start}`, after: end, marked };
 }
+
+let connections = 0;
 
 export class Publisher {
   /** When the post was due: a late post counts as a slow answer. */
@@ -78,8 +80,11 @@ export class Publisher {
     socket.write(this.#request);
   }
 
+  /** From all addresses in turn: a port stays taken for a minute after its connection. */
   #connect(): Socket {
-    const socket = connect({ ...this.#options.emit, noDelay: true });
+    const { emit, sources } = this.#options;
+    const localAddress = `127.0.0.${1 + (connections++ % sources)}`;
+    const socket = connect({ ...emit, localAddress, noDelay: true });
     this.#socket = socket;
     socket.setEncoding('latin1');
     socket.on('data', (text: string) => {
@@ -102,6 +107,7 @@ export class Publisher {
 
   #done(): void {
     this.waiting = false;
+    if (this.#answer.closes) this.close();
     this.#answered(this.#answer);
   }
 }

@@ -13,9 +13,11 @@ export class Publishers {
   posted = 0;
   answered = 0;
   refused = 0;
+  /** When the last answer was whole; 0 before the first. */
+  last = 0;
   readonly answers = new Histogram();
-  /** Called after every answer. */
-  onAnswer: () => void = () => {};
+  /** Called after every answer, and when the time to publish is over. */
+  onChange: () => void = () => {};
   readonly #options: Options;
   readonly #board: Board;
   readonly #all: Publisher[] = [];
@@ -31,7 +33,7 @@ export class Publishers {
   }
 
   begin(run: Run): void {
-    this.posted = this.answered = this.refused = 0;
+    this.posted = this.answered = this.refused = this.last = 0;
     this.answers.clear();
     this.#run = run;
     this.#envelope = envelopeFor(this.#options, run);
@@ -57,14 +59,26 @@ export class Publishers {
     return this.answered === this.posted;
   }
 
+  /** Nothing more is to be posted, and everything is answered. */
   get finished(): boolean {
-    return this.quiet && this.posted >= (this.#run?.count ?? 0);
+    return this.quiet && !this.#mayPost;
   }
 
-  /** Posts the next event through publisher `index`, unless the run has had all of its events. */
+  /** Nothing is posted before something arrives. */
+  get waiting(): boolean {
+    return this.finished || (this.#run?.mode === 'lockstep' && this.quiet);
+  }
+
+  get #mayPost(): boolean {
+    const run = this.#run;
+    if (!run || this.posted >= run.count) return false;
+    return run.publishSeconds === 0 || nowNs() < this.#started + run.publishSeconds * 1e9;
+  }
+
+  /** Posts the next event through publisher `index`, unless the run has had all of its events or of its time. */
   post(index: number, due = nowNs()): void {
     const run = this.#run;
-    if (!run || this.posted >= run.count) return;
+    if (!run || !this.#mayPost) return;
     const publisher = this.#all[index]!;
     this.#board.expect(index, publisher.sequence);
     this.posted++;
@@ -74,10 +88,11 @@ export class Publishers {
   #answered(index: number, answer: Answer): void {
     this.answered++;
     if (!answer.accepted) this.#refuse(answer);
-    this.answers.add(nowNs() - this.#all[index]!.due);
+    this.last = nowNs();
+    this.answers.add(this.last - this.#all[index]!.due);
     if (this.#run?.mode === 'closed') this.post(index);
     if (this.#run?.mode === 'rate') this.#postDue();
-    this.onAnswer();
+    this.onChange();
   }
 
   #refuse(answer: Answer): void {
@@ -92,12 +107,13 @@ export class Publishers {
     const dueAt = () => this.#started + (this.posted * 1e9) / run.rate;
     clearTimeout(this.#timer);
     clearImmediate(this.#awake);
-    while (this.posted < run.count && dueAt() <= nowNs()) {
+    while (this.#mayPost && dueAt() <= nowNs()) {
       const idle = this.#idle(run);
       if (idle < 0) return;
       this.post(idle, dueAt());
     }
-    if (this.posted < run.count) this.#wait(dueAt() - nowNs());
+    if (this.#mayPost) this.#wait(dueAt() - nowNs());
+    else this.onChange();
   }
 
   #idle(run: Run): number {

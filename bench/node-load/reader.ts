@@ -1,6 +1,7 @@
 /** Finds the markers in what the streams of one thread are sent, and checks their order. */
 import { MAX_PUBLISHERS } from './arguments.ts';
 import {
+  isHexDigit,
   MARKER_BYTES,
   MARKER_START,
   nowNs,
@@ -9,7 +10,23 @@ import {
   sequenceAt,
   stampAt,
 } from './marker.ts';
-import { type Board, BYTES, DELIVERIES, OUT_OF_ORDER, STRAY, type Tally } from './tally.ts';
+import { type Board, BYTES, DELIVERIES, LAST, OUT_OF_ORDER, STRAY, type Tally } from './tally.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** What is left of a read. */
+interface Rest {
+  readonly input: Buffer;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** Hot path: false for a marker with the border of two HTTP chunks in it. */
+function isWhole(input: Buffer, at: number): boolean {
+  for (let i = at; i < at + MARKER_BYTES; i++) if (input[i] === CR) return false;
+  return true;
+}
 
 export class Reader {
   /** Events of other runs are late ones. */
@@ -18,9 +35,11 @@ export class Reader {
   readonly #tally: Tally;
   /** The sequence number expected next, by stream and publisher. */
   readonly #next: Uint32Array;
-  /** Of each stream, the bytes of a marker whose end was not in the last read, and how many they are. */
+  /** Of each stream, the bytes of a marker that was cut, and how many they are. */
   readonly #carried: Buffer;
   readonly #kept: Uint8Array;
+  /** Of each stream, what of CR LF, size, CR LF between two HTTP chunks was seen within a marker. */
+  readonly #border: Uint8Array;
 
   constructor(streams: number, board: Board, tally: Tally) {
     this.#board = board;
@@ -28,6 +47,7 @@ export class Reader {
     this.#next = new Uint32Array(streams * MAX_PUBLISHERS);
     this.#carried = Buffer.alloc(streams * MARKER_BYTES);
     this.#kept = new Uint8Array(streams);
+    this.#border = new Uint8Array(streams);
   }
 
   begin(run: number): void {
@@ -40,30 +60,39 @@ export class Reader {
     const now = nowNs();
     input[length] = MARKER_START;
     this.#tally.counters[BYTES]! += length;
-    let at = this.#kept[stream]! > 0 ? this.#finishCarried(stream, input, length, now) : 0;
+    let at = this.#kept[stream]! > 0 ? this.#takeSlowly(stream, { input, at: 0, length }, now) : 0;
     for (;;) {
       at = input.indexOf(MARKER_START, at);
       if (at >= length) return;
-      if (length - at < MARKER_BYTES) return this.#carry(stream, input.subarray(at, length));
-      this.#marker(stream, input, at, now);
-      at += MARKER_BYTES;
+      if (length - at >= MARKER_BYTES && isWhole(input, at)) {
+        this.#marker(stream, input, at, now);
+        at += MARKER_BYTES;
+      } else at = this.#takeSlowly(stream, { input, at, length }, now);
     }
   }
 
-  #carry(stream: number, rest: Buffer): void {
-    const at = stream * MARKER_BYTES + this.#kept[stream]!;
-    this.#carried.set(rest, at);
-    this.#kept[stream]! += rest.length;
+  /**
+   * Slow path: a marker cut by the end of a read, or by the border of two HTTP chunks, is put together byte by byte.
+   * Returns where it ended; what turns out to be no marker is forgotten.
+   */
+  #takeSlowly(stream: number, { input, at, length }: Rest, now: number): number {
+    const start = stream * MARKER_BYTES;
+    for (let i = at; i < length; i++) {
+      const byte = input[i]!;
+      if (byte === CR || byte === LF) this.#border[stream] = (this.#border[stream]! + 1) % 4;
+      else if (this.#border[stream]! > 0) continue;
+      else if (this.#kept[stream]! > 0 && !isHexDigit(byte)) return this.#forget(stream, i + 1);
+      else this.#carried[start + this.#kept[stream]!++] = byte;
+      if (this.#kept[stream]! < MARKER_BYTES) continue;
+      this.#marker(stream, this.#carried, start, now);
+      return this.#forget(stream, i + 1);
+    }
+    return length;
   }
 
-  /** A marker cut by the end of a read is put together from both sides. Returns how much of `input` it took. */
-  #finishCarried(stream: number, input: Buffer, length: number, now: number): number {
-    const taken = Math.min(MARKER_BYTES - this.#kept[stream]!, length);
-    this.#carry(stream, input.subarray(0, taken));
-    if (this.#kept[stream]! < MARKER_BYTES) return taken;
-    this.#kept[stream] = 0;
-    this.#marker(stream, this.#carried, stream * MARKER_BYTES, now);
-    return taken;
+  #forget(stream: number, next: number): number {
+    this.#kept[stream] = this.#border[stream] = 0;
+    return next;
   }
 
   /** Hot path: once per delivery. */
@@ -79,6 +108,7 @@ export class Reader {
     if (sequence !== this.#next[next]) counters[OUT_OF_ORDER]!++;
     this.#next[next] = sequence + 1;
     counters[DELIVERIES]!++;
+    counters[LAST] = now;
     const age = now - stampAt(bytes, at);
     latency.add(age);
     if (this.#board.arrived(publisher, sequence)) lastStream.add(age);

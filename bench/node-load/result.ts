@@ -25,18 +25,18 @@ function cost({ before, after }: Stretch) {
   };
 }
 
-const seconds = (from: Sample, to: Sample): number => rounded((to.wall - from.wall) / 1e9, 6);
+const seconds = (from: number, to: number): number => rounded(Math.max(0, (to - from) / 1e9), 6);
 
 /** Opening counts from the first connection to the last head, replay to the arrival of the last event. */
 export function openedLine(stretch: Stretch & { opened: Sample }, crowd: Crowd): string {
-  const { before, opened, after } = stretch;
+  const { before, opened } = stretch;
   const tally = crowd.counted();
   const { deliveries, outOfOrder } = tally.counts;
   const { serverCpuUs, loadCpuShare } = cost(stretch);
   return JSON.stringify({
     open: crowd.live,
-    openSeconds: seconds(before, opened),
-    replaySeconds: seconds(before, after),
+    openSeconds: seconds(before.wall, opened.wall),
+    replaySeconds: seconds(before.wall, Math.max(opened.wall, tally.last)),
     deliveries,
     outOfOrder,
     serverCpuUs,
@@ -45,16 +45,17 @@ export function openedLine(stretch: Stretch & { opened: Sample }, crowd: Crowd):
   });
 }
 
+/** `seconds` is until the last answer or arrival: a run that lost something waited in vain at its end. */
 export function resultLine(stretch: Stretch, crowd: Crowd, publishers: Publishers): string {
-  const { before, after } = stretch;
   const { posted, answered, refused, answers } = publishers;
   const tally = crowd.counted();
+  const { last, ...counts } = tally.counts;
   return JSON.stringify({
     streams: crowd.live,
     posted,
     refused,
-    ...tally.counts,
-    seconds: seconds(before, after),
+    ...counts,
+    seconds: seconds(stretch.before.wall, Math.max(last, publishers.last)),
     ...cost(stretch),
     answers: quantiles(answers),
     latency: quantiles(tally.latency),

@@ -12,22 +12,21 @@ export interface WorkerData {
   readonly tally: SharedArrayBuffer;
 }
 
-export type Command =
+/** `serial` comes back when it is done, so that an answer to an older command is not taken for one to this. */
+export type Command = { readonly serial: number } & (
   | { readonly to: 'open' }
   | { readonly to: 'begin'; readonly run: number }
-  | { readonly to: 'want'; readonly events: number };
-
-/** `events` tells which `want` was met. */
-export type Done = { readonly done: Command['to']; readonly events: number };
+  | { readonly to: 'want'; readonly events: number }
+);
 
 const { options, first, step, board, tally } = workerData as WorkerData;
 const share = { first, step, board: new Board(board), tally: new Tally(tally) };
 const streams = new Streams(options, share);
-const tell = (done: Done['done'], events = 0) => parentPort!.postMessage({ done, events });
 
 parentPort!.on('message', async (command: Command) => {
-  if (command.to === 'want') return streams.want(command.events, (events) => tell('want', events));
+  const done = () => parentPort!.postMessage(command.serial);
+  if (command.to === 'want') return streams.want(command.events, done);
   if (command.to === 'begin') streams.begin(command.run);
   else await streams.open();
-  tell(command.to);
+  done();
 });

@@ -38,7 +38,7 @@ export class Streams {
   #live = 0;
   /** Events that every live stream is to have, once the parent has asked for that many. */
   #wanted: number | undefined;
-  #reached: (wanted: number) => void = () => {};
+  #reached: () => void = () => {};
   #opened: () => void = () => {};
   /** One buffer for all streams of the thread: each read is dealt with before the next begins. */
   readonly #input = Buffer.alloc(READ_BYTES + 1);
@@ -73,7 +73,7 @@ export class Streams {
   }
 
   /** Calls `reached` when every live stream has had `events` of this run; at once when they have. */
-  want(events: number, reached: (wanted: number) => void): void {
+  want(events: number, reached: () => void): void {
     this.#wanted = events;
     this.#reached = reached;
     this.#check();
@@ -84,7 +84,7 @@ export class Streams {
     if (wanted === undefined) return;
     if (this.#share.tally.counters[DELIVERIES]! < wanted * this.#live) return;
     this.#wanted = undefined;
-    this.#reached(wanted);
+    this.#reached();
   }
 
   #openMore(): void {
@@ -122,7 +122,7 @@ export class Streams {
   /** The head is a stream's first bytes; of it only the status matters, but a replay may be right behind it. */
   #takeHead(stream: Stream, length: number): void {
     const head = this.#input.toString('latin1', 0, Math.min(length, 200));
-    if (!head.startsWith('HTTP/1.1 200')) throw new Error(`a stream was refused: ${head}`);
+    if (!/^HTTP\/1\.\d 200/.test(head)) throw new Error(`a stream was refused: ${head}`);
     stream.state = 'live';
     this.#share.tally.heads.add(nowNs() - stream.since);
     this.#live++;

@@ -41,7 +41,7 @@ export class Board {
 const cellOf = (publisher: number, sequence: number): number =>
   1 + publisher * EVENTS_ON_THE_WAY + (sequence % EVENTS_ON_THE_WAY);
 
-const COUNTERS = ['deliveries', 'outOfOrder', 'stray', 'closed', 'bytes'] as const;
+const COUNTERS = ['deliveries', 'outOfOrder', 'stray', 'closed', 'bytes', 'last'] as const;
 type Counter = (typeof COUNTERS)[number];
 export type Counts = Record<Counter, number>;
 
@@ -70,10 +70,17 @@ export class Tally {
   }
 
   merge(other: Tally): void {
+    const last = Math.max(this.last, other.last);
     for (let i = 0; i < COUNTERS.length; i++) this.counters[i]! += other.counters[i]!;
+    this.counters[LAST] = last;
     this.latency.merge(other.latency);
     this.lastStream.merge(other.lastStream);
     this.heads.merge(other.heads);
+  }
+
+  /** When the last delivery arrived; 0 before the first. */
+  get last(): number {
+    return this.counters[LAST]!;
   }
 
   get counts(): Counts {
@@ -88,3 +95,4 @@ export const OUT_OF_ORDER = COUNTERS.indexOf('outOfOrder');
 export const STRAY = COUNTERS.indexOf('stray');
 export const CLOSED = COUNTERS.indexOf('closed');
 export const BYTES = COUNTERS.indexOf('bytes');
+export const LAST = COUNTERS.indexOf('last');

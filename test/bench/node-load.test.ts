@@ -5,11 +5,8 @@ import { tidings } from '../../bench/peers/tidings.ts';
 import { Cleanup } from '../../bench/support/cleanup.ts';
 import type { RunningPeer } from '../../bench/support/peer.ts';
 import { type Behaviour, fakeSse } from '../support/fake-sse.ts';
+import { counts, EVENTS, FAULTLESS, RUNS, STREAMS } from '../support/generated.ts';
 import { type Answer, GENERATORS, skipped, startGenerator } from '../support/generator.ts';
-
-const STREAMS = 50;
-const PUBLISHERS = 2;
-const EVENTS = 100;
 
 async function server(t: TestContext): Promise<RunningPeer> {
   const owner = new Cleanup();
@@ -17,26 +14,10 @@ async function server(t: TestContext): Promise<RunningPeer> {
   return tidings.start(owner);
 }
 
-/** What was counted, without the figures that are never twice the same. */
-function counts({ streams, posted, refused, deliveries, outOfOrder, stray, closed }: Answer) {
-  return { streams, posted, refused, deliveries, outOfOrder, stray, closed };
-}
-
-const FAULTLESS = {
-  ...{ streams: STREAMS, posted: EVENTS, deliveries: EVENTS * STREAMS },
-  ...{ refused: 0, outOfOrder: 0, stray: 0, closed: 0 },
-};
-
 function assertQuantiles(value: unknown, what: string): void {
   const { p50Us, p99Us, maxUs } = value as Record<string, number>;
   assert.ok(p50Us! > 0 && p50Us! <= p99Us! && p99Us! <= maxUs! * 1.02, `${what} of ${p50Us} µs`);
 }
-
-const RUNS = [
-  `lockstep 1 ${EVENTS} 0 140 20`,
-  `closed ${PUBLISHERS} ${EVENTS} 0 140 20`,
-  `rate ${PUBLISHERS} ${EVENTS} 500 140 20`,
-];
 
 for (const kind of GENERATORS) {
   const options = { skip: skipped(kind) };
@@ -91,7 +72,7 @@ for (const kind of GENERATORS) {
     test(`generator in ${kind} - ${name}`, options, async (t) => {
       const peer = await fakeSse(t, behaviour);
       const generator = await startGenerator(t, { kind, peer, streams: STREAMS });
-      check(await generator.run(`rate 1 ${EVENTS} 500 140 2`));
+      check(await generator.run(`rate 1 ${EVENTS} 500 140 20`));
     });
 
   faulty(
@@ -150,36 +131,4 @@ test('generator in Node - prints every figure that the one in C prints', {
     inC!.filter((name) => !inNode!.includes(name)),
     [],
   );
-});
-
-/** How servers end an answer; ours does it by Content-Length. */
-const ANSWERS: Readonly<Record<string, Behaviour['answer']>> = {
-  'in chunks': (response) => {
-    response.write('accep');
-    response.end('ted');
-  },
-  'without a body': (response) => response.writeHead(204).end(),
-  'and closes': (response) => response.setHeader('Connection', 'close').end('accepted'),
-  'until it closes': (response) => {
-    response.useChunkedEncodingByDefault = false;
-    response.setHeader('Connection', 'close').removeHeader('Transfer-Encoding');
-    response.write('accep');
-    response.end('ted');
-  },
-};
-
-for (const [how, answer] of Object.entries(ANSWERS)) {
-  test(`generator in Node - posts to a server that answers ${how}`, async (t) => {
-    const peer = await fakeSse(t, { answer: answer! });
-    const generator = await startGenerator(t, { kind: 'Node', peer, streams: STREAMS });
-    assert.deepEqual(counts(await generator.run(RUNS[1]!)), FAULTLESS);
-  });
-}
-
-test('generator in Node - tells refused posts', async (t) => {
-  const answer: Behaviour['answer'] = (response) => response.writeHead(503).end();
-  const peer = await fakeSse(t, { answer, send: () => [] });
-  const generator = await startGenerator(t, { kind: 'Node', peer, streams: STREAMS });
-  const seen = { refused: EVENTS, deliveries: 0 };
-  assert.deepEqual(counts(await generator.run(RUNS[1]!)), { ...FAULTLESS, ...seen });
 });

@@ -10,6 +10,8 @@ export interface Behaviour {
   readonly greeting?: string;
   /** The events that are sent once `events`, all that were published so far, are there: the last one by default. */
   readonly send?: (events: readonly string[]) => readonly string[];
+  /** Length of an HTTP chunk; as long as what is sent by default. */
+  readonly piece?: number;
   /** Resets all streams at the first post. */
   readonly resets?: boolean;
   /** Answers a post; an empty 200 by default. */
@@ -24,6 +26,7 @@ function route(behaviour: Behaviour): (request: IncomingMessage, response: Serve
     greeting = ':\n\n',
     send = latest,
     resets = false,
+    piece = Infinity,
     answer = (response) => response.end(),
   } = behaviour;
   const streams: ServerResponse[] = [];
@@ -39,7 +42,8 @@ function route(behaviour: Behaviour): (request: IncomingMessage, response: Serve
     const text = send(events)
       .map((event) => `data: ${event}\n\n`)
       .join('');
-    for (const stream of streams) stream.write(text);
+    for (const stream of streams)
+      for (let at = 0; at < text.length; at += piece) stream.write(text.slice(at, at + piece));
     if (resets) for (const stream of streams.splice(0)) stream.socket?.resetAndDestroy();
     answer(response);
   };
