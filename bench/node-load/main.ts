@@ -5,7 +5,8 @@
  *
  * - streams are read by one thread per core, so that `loadCpuShare` counts several and can pass 1;
  * - `-poll` is taken and ignored;
- * - a stuck stream keeps the receive buffer that the system gives it (the C program makes it small).
+ * - a stuck stream keeps the receive buffer that the system gives it (the C program makes it small), and that it was
+ *   closed is seen at the beginning of the next run.
  */
 import { createInterface } from 'node:readline';
 import { type Options, parseOptions, parseRun } from './arguments.ts';

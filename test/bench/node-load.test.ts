@@ -117,7 +117,7 @@ const namesIn = (answer: Answer): string[] =>
       : [name],
   );
 
-test('generator in Node - prints every figure that the one in C prints', {
+test('generator in Node - prints the figures that the one in C prints', {
   skip: skipped('C'),
 }, async (t) => {
   const peer = await fakeSse(t);
@@ -127,8 +127,5 @@ test('generator in Node - prints every figure that the one in C prints', {
       return [...namesIn(opened), ...namesIn(await run('closed 1 0 0 140 2'))];
     }),
   );
-  assert.deepEqual(
-    inC!.filter((name) => !inNode!.includes(name)),
-    [],
-  );
+  assert.deepEqual(inNode!.sort(), inC!.sort());
 });
