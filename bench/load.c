@@ -29,7 +29,7 @@
 
 #define PUBLISHERS_TOKEN UINT32_MAX
 #define READS_BETWEEN_POLLS 32
-#define REPLAY_DEADLINE_NS 120000000000ull
+#define REPLAY_DEADLINE_NS 30000000000ull
 #define QUIET_NS 2000000000ull
 
 static struct options options = {
@@ -173,7 +173,11 @@ static void open_all(void) {
   uint64_t expected = options.replay * (uint64_t)options.streams, deadline = before.wall + REPLAY_DEADLINE_NS;
   streams_open(&options, streams_epoll);
   struct sample opened = take_sample(&options);
-  while (seen.deliveries < expected && now_ns() < deadline) turn();
+  for (uint64_t now = now_ns(); seen.deliveries < expected && now < deadline; now = now_ns()) {
+    uint64_t last = seen.last > opened.wall ? seen.last : opened.wall;
+    if (now > last + QUIET_NS) break;
+    turn();
+  }
   struct sample after = take_sample(&options);
   print_opened(&before, &opened, &after);
 }

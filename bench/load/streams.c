@@ -13,20 +13,25 @@
 #define OPENING_AT_ONCE 200
 #define REQUEST_BYTES 8192
 #define READ_BYTES (256 * 1024)
-#define OPEN_DEADLINE_NS 60000000000ull
+#define OPEN_DEADLINE_NS 30000000000ull
+/* A stream that was refused or is not answered is tried again, as clients do: not sooner, and not all at once. */
+#define RETRY_AFTER_NS 2000000000ull
+#define RETRY_EVERY_NS 100000000ull
+#define RETRIES_AT_ONCE 20
 
-enum state { CONNECTING, ASKED, LIVE, CLOSED };
+enum state { REFUSED, CONNECTING, ASKED, LIVE, CLOSED };
 
 struct stream {
   int fd;
   enum state state;
-  uint64_t since; /* when its connection was begun */
+  uint64_t since, tried; /* when its first connection was begun, and its latest */
   struct reader reader;
 };
 
 struct histogram heads;
 static struct stream *all;
-static int count, live, epoll_fd;
+static int count, begun, live, retried, epoll_fd;
+static bool opening;
 static const struct options *opts;
 static char **requests;
 static int request_count;
@@ -69,7 +74,8 @@ static void begin_open(int index) {
   s->fd = connect_to(&opts->stream, index % opts->sources);
   if (opts->stuck) setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
   s->state = CONNECTING;
-  s->since = now_ns();
+  s->tried = now_ns();
+  if (s->since == 0) s->since = s->tried;
   watch(index, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
@@ -81,9 +87,17 @@ static void ask(int index) {
   watch(index, EPOLLIN, EPOLL_CTL_MOD);
 }
 
+/* Before all are open: for another try. */
+static void refuse(int index, const char *reason) {
+  if (retried++ == 0) fprintf(stderr, "load: a stream is tried again: %.200s\n", reason);
+  close(all[index].fd);
+  all[index].state = REFUSED;
+}
+
 static void lose(int index) {
   struct stream *s = &all[index];
   if (s->state == LIVE) live--;
+  if (opening) return refuse(index, "closed behind its head");
   s->state = CLOSED;
   seen.closed++;
   close(s->fd);
@@ -108,8 +122,9 @@ void streams_readable(int index) {
 static void take_head(int index) {
   struct stream *s = &all[index];
   ssize_t length = recv(s->fd, input, sizeof input - 1, 0);
-  if (length <= 0) fail("a stream was closed before its head");
+  if (length <= 0) return refuse(index, "closed before its head");
   input[length] = 0;
+  if (strncmp(input, "HTTP/1.", 7) == 0 && strncmp(input + 8, " 5", 2) == 0) return refuse(index, input);
   if (strncmp(input, "HTTP/1.", 7) != 0 || strncmp(input + 8, " 200", 4) != 0) {
     fprintf(stderr, "load: a stream was refused: %.200s\n", input);
     exit(1);
@@ -119,6 +134,19 @@ static void take_head(int index) {
   live++;
   arrivals_take(&s->reader, input, (size_t)length);
   if (opts->stuck) watch(index, 0, EPOLL_CTL_MOD);
+}
+
+/* Some servers lose a request of many. What such a stream waited is in `heads`. */
+static void retry_late(uint64_t now) {
+  static uint64_t next;
+  if (now < next) return;
+  next = now + RETRY_EVERY_NS;
+  for (int i = 0, left = RETRIES_AT_ONCE; i < begun && left > 0; i++) {
+    if (all[i].state >= LIVE || now - all[i].tried < RETRY_AFTER_NS) continue;
+    if (all[i].state != REFUSED) refuse(i, "no answer");
+    begin_open(i);
+    left--;
+  }
 }
 
 static void opening_event(int index) {
@@ -137,10 +165,14 @@ void streams_open(const struct options *options, int epoll) {
   if (count > 0) read_requests();
   struct epoll_event events[64];
   uint64_t deadline = now_ns() + OPEN_DEADLINE_NS;
-  for (int begun = 0; live < count;) {
+  opening = true;
+  while (live < count) {
     while (begun < count && begun - live < OPENING_AT_ONCE) begin_open(begun++);
-    int ready = epoll_wait(epoll_fd, events, 64, 1000);
+    int ready = epoll_wait(epoll_fd, events, 64, RETRY_EVERY_NS / 1000000);
     for (int i = 0; i < ready; i++) opening_event((int)events[i].data.u32);
-    if (now_ns() > deadline) fail("the streams did not all open in time");
+    retry_late(now_ns());
+    if (now_ns() > deadline) errno = ETIMEDOUT, fail("opening all streams");
   }
+  opening = false;
+  if (retried > 0) fprintf(stderr, "load: %d times a stream was tried again\n", retried);
 }
