@@ -19,11 +19,13 @@
 #define MAX_FDS 20000
 #define REQUEST_BYTES 8192
 #define EVENTS_PER_TURN 256
+#define EVERYONE -1
 
 static const char HEAD[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n:\n";
 static const char ANSWER[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 static int streams[MAX_FDS], stream_count;
+static int streams_of[MAX_FDS]; /* one for each user, by number */
 
 static void fail(const char *what) {
   fprintf(stderr, "floor: %s: %s\n", what, strerror(errno));
@@ -48,16 +50,30 @@ static void send_to_all(const char *frame, size_t length) {
     if (send(streams[i], frame, length, MSG_NOSIGNAL) != (ssize_t)length) fail("a stream fell behind");
 }
 
-static void publish(int fd, const char *body) {
+static void send_to_user(int user, const char *frame, size_t length) {
+  if (send(streams_of[user], frame, length, MSG_NOSIGNAL) != (ssize_t)length) fail("a user's stream fell behind");
+}
+
+/* The user in `GET /events/7` or `POST /emit/7`. */
+static int user_in(const char *request) {
+  int user;
+  if (sscanf(request, "%*s /%*[a-z]/%d ", &user) != 1) return EVERYONE;
+  if (user < 0 || user >= MAX_FDS) fail("no such user");
+  return user;
+}
+
+static void publish(int fd, int user, const char *body) {
   char frame[REQUEST_BYTES + 128];
   size_t length = write_frame(frame, body, strlen(body));
   if (send(fd, ANSWER, sizeof ANSWER - 1, MSG_NOSIGNAL) < 0) fail("answering");
-  send_to_all(frame, length);
+  if (user == EVERYONE) send_to_all(frame, length);
+  else send_to_user(user, frame, length);
 }
 
-static void subscribe(int fd) {
+static void subscribe(int fd, int user) {
   if (send(fd, HEAD, sizeof HEAD - 1, MSG_NOSIGNAL) < 0) fail("sending a head");
   streams[stream_count++] = fd;
+  if (user != EVERYONE) streams_of[user] = fd;
 }
 
 static void forget(int fd) {
@@ -74,8 +90,8 @@ static void serve(int fd) {
   request[length] = 0;
   char *end = strstr(request, "\r\n\r\n");
   if (!end) fail("half a request");
-  if (strncmp(request, "GET ", 4) == 0) subscribe(fd);
-  else publish(fd, end + 4);
+  if (strncmp(request, "GET ", 4) == 0) subscribe(fd, user_in(request));
+  else publish(fd, user_in(request), end + 4);
 }
 
 static void accept_all(int listener, int epoll) {

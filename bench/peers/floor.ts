@@ -15,8 +15,9 @@ export const floor: Peer = {
       pids: [child.pid!],
       stream: { host: '127.0.0.1', port },
       emit: { host: '127.0.0.1', port },
-      subscribe: () => ({ path: '/events/', headers: [] }),
+      subscribe: (index) => ({ path: `/events/${index}`, headers: [] }),
       broadcast: { path: '/emit/', headers: [], body: 'data: {event}' },
+      toUser: (index) => ({ path: `/emit/${index}`, headers: [], body: 'data: {event}' }),
     };
   },
 };
