@@ -130,16 +130,8 @@ export class Load {
   async run(run: Run): Promise<Counted> {
     const { mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES } = run;
     const { seconds = 0, deadline = DEADLINE_SECONDS } = run;
-    const words = [
-      mode,
-      publishers,
-      count,
-      perSecond,
-      bytes,
-      deadline,
-      ...(seconds ? [seconds] : []),
-    ];
-    this.#write(`${words.join(' ')}\n`);
+    const bound = seconds > 0 ? ` ${seconds}` : '';
+    this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline}${bound}\n`);
     return (await nextAnswer(this.#answers)) as Counted;
   }
 }
@@ -179,15 +171,25 @@ export async function startLoad(
   return new Load(opened, answers, (text) => child.stdin.write(text));
 }
 
-/** What was wrong with a run, in words; empty when every event arrived once and in order. */
-export function faults(counted: Counted): string[] {
-  const expected = (counted.posted - counted.refused) * counted.streams;
-  return [
-    counted.refused > 0 ? `${counted.refused} posts refused` : '',
-    counted.deliveries < expected ? `${expected - counted.deliveries} of ${expected} lost` : '',
-    counted.deliveries > expected ? `${counted.deliveries - expected} delivered twice` : '',
-    counted.outOfOrder > 0 ? `${counted.outOfOrder} out of order` : '',
-    counted.stray > 0 ? `${counted.stray} late from an earlier run` : '',
-    counted.closed > 0 ? `${counted.closed} streams closed` : '',
-  ].filter(Boolean);
+const total = (runs: readonly Counted[], of: (one: Counted) => number): number =>
+  runs.reduce((sum, one) => sum + of(one), 0);
+
+const expected = ({ posted, refused, streams }: Counted): number => (posted - refused) * streams;
+
+/** What was wrong with these runs, in words; empty when every event arrived once and in order. */
+export function faults(runs: readonly Counted[]): string[] {
+  const lost = total(runs, (one) => Math.max(0, expected(one) - one.deliveries));
+  // What went to streams that were closed later is not expected any more.
+  const twice = total(runs, (one) =>
+    one.closed > 0 ? 0 : Math.max(0, one.deliveries - expected(one)),
+  );
+  const counts: readonly (readonly [number, string])[] = [
+    [total(runs, (one) => one.refused), 'posts refused'],
+    [lost, `of ${total(runs, expected)} lost`],
+    [twice, 'delivered twice'],
+    [total(runs, (one) => one.outOfOrder), 'out of order'],
+    [total(runs, (one) => one.stray), 'late from an earlier run'],
+    [total(runs, (one) => one.closed), 'streams closed'],
+  ];
+  return counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
 }
