@@ -29,7 +29,10 @@ interface Place {
   readonly backendPort: number;
 }
 
-/** Its default of 2,500 messages a second drops the rest: a message for 1,000 streams counts 1,000 times. */
+/**
+ * Its default of 2,500 messages a second drops the rest: a message for 1,000 streams counts 1,000 times. Between its
+ * processes are queues of about a hundred whose length is fixed: more openings at a time than that may be refused.
+ */
 const configuration = ({ folder, streamPort, publishPort }: Place): string => `
 [global]
 include=${LIBRARY}/internal.conf
@@ -57,7 +60,7 @@ push_in_sub_specs=ipc://${folder}/push-sub
 command_spec=ipc://${folder}/command
 push_in_http_addr=127.0.0.1
 push_in_http_port=${publishPort}
-message_rate=1000000
+message_rate=100000
 message_hwm=1000000
 `;
 
@@ -147,7 +150,7 @@ async function start(owner: Cleanup): Promise<RunningPeer> {
 export const pushpin: Peer = {
   name: 'Pushpin',
   settings:
-    'Debian pushpin with condure and zurl, `message_rate` and `message_hwm` 1,000,000 (the defaults drop), 19,000 ' +
+    'Debian pushpin with condure and zurl, `message_rate` 100,000 and `message_hwm` 1,000,000 (the defaults drop), 19,000 ' +
     'connections, a backend in Node that verifies the JWT of each stream (`bench/peers/pushpin-backend.ts`), no history',
   version: () =>
     PROGRAMS.slice(0, 2)
