@@ -2,7 +2,7 @@
  * Entry of the load generator; `load/load.h` says what it is.
  *
  *   load -stream HOST PORT -emit HOST PORT -streams N [-requests FILE] [-sources N] [-stuck] [-poll MICROSECONDS]
- *        [-replay N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
+ *        [-opening N] [-replay N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
  *
  * Prints {"open":N,…} when all streams are open and have had N events each of -replay. Then one line of standard input is one run,
  *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]
@@ -34,7 +34,7 @@
 
 static struct options options = {
     .stream = {"127.0.0.1", 0}, .emit = {"127.0.0.1", 0}, .emit_path = "/",
-    .emit_headers = "", .body = "{event}", .sources = 8, .poll_us = -1};
+    .emit_headers = "", .body = "{event}", .sources = 8, .opening = 200, .poll_us = -1};
 static int streams_epoll, publishers_epoll;
 
 void fail(const char *what) {
@@ -153,6 +153,7 @@ static void parse_options(int count, char **words) {
     else if (i + 1 >= count) fail(name);
     else if (strcmp(name, "-streams") == 0) options.streams = atoi(words[++i]);
     else if (strcmp(name, "-sources") == 0) options.sources = atoi(words[++i]);
+    else if (strcmp(name, "-opening") == 0) options.opening = atoi(words[++i]);
     else if (strcmp(name, "-poll") == 0) options.poll_us = atoi(words[++i]);
     else if (strcmp(name, "-replay") == 0) options.replay = strtoull(words[++i], NULL, 10);
     else if (strcmp(name, "-requests") == 0) options.request_file = words[++i];

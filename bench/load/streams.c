@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OPENING_AT_ONCE 200
 #define REQUEST_BYTES 8192
 #define READ_BYTES (256 * 1024)
 #define OPEN_DEADLINE_NS 30000000000ull
@@ -167,7 +166,7 @@ void streams_open(const struct options *options, int epoll) {
   uint64_t deadline = now_ns() + OPEN_DEADLINE_NS;
   opening = true;
   while (live < count) {
-    while (begun < count && begun - live < OPENING_AT_ONCE) begin_open(begun++);
+    while (begun < count && begun - live < opts->opening) begin_open(begun++);
     int ready = epoll_wait(epoll_fd, events, 64, RETRY_EVERY_NS / 1000000);
     for (int i = 0; i < ready; i++) opening_event((int)events[i].data.u32);
     retry_late(now_ns());

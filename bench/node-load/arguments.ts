@@ -18,6 +18,8 @@ export interface Options {
   stuck: boolean;
   /** Events that each stream is sent when it opens: those of another process's first run. */
   replay: number;
+  /** Streams that may wait for their head at a time. */
+  opening: number;
   emitPath: string;
   /** Header lines of every POST, between tabs. */
   emitHeaders: string;
@@ -55,6 +57,7 @@ const DEFAULTS: Options = {
   streams: 0,
   requestFile: '',
   sources: 8,
+  opening: 200,
   stuck: false,
   replay: 0,
   emitPath: '/',
@@ -74,6 +77,7 @@ const FLAGS: Readonly<Record<string, (options: Options, take: Take) => void>> = 
   '-streams': (options, take) => (options.streams = Number(take())),
   '-requests': (options, take) => (options.requestFile = take()),
   '-sources': (options, take) => (options.sources = Number(take())),
+  '-opening': (options, take) => (options.opening = Number(take())),
   '-stuck': (options) => (options.stuck = true),
   // Reading by the clock is for the C program: Node has no timer finer than 1 ms.
   '-poll': (_, take) => take(),

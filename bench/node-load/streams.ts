@@ -8,7 +8,6 @@ import { Reader } from './reader.ts';
 import { type Board, CLOSED, DELIVERIES, type Tally } from './tally.ts';
 
 /** In all threads together: the listener's backlog is not what is measured here. */
-const OPENING_AT_ONCE = 200;
 const READ_BYTES = 256 * 1024;
 
 type State = 'asked' | 'live' | 'closed';
@@ -89,7 +88,7 @@ export class Streams {
 
   #openMore(): void {
     if (this.#live === this.#own.length) return this.#opened();
-    const atOnce = Math.ceil(OPENING_AT_ONCE / this.#share.step);
+    const atOnce = Math.ceil(this.#options.opening / this.#share.step);
     const most = Math.min(this.#own.length, this.#live + atOnce);
     while (this.#all.length < most) this.#begin(this.#all.length);
   }

@@ -16,6 +16,8 @@ import { output, programPath, quietly, temporaryFolder } from './program.ts';
 
 /** How long a first request may take, in milliseconds. */
 const ANSWER_MS = 500;
+/** With 40 or more at a time some openings are refused or never answered: what is between its processes is short. */
+const OPENS_AT_ONCE = 5;
 const BACKEND = fileURLToPath(new URL('./pushpin-backend.js', import.meta.url));
 const LIBRARY = '/usr/lib/pushpin';
 const PROGRAMS = ['pushpin', 'condure', 'zurl'];
@@ -29,10 +31,7 @@ interface Place {
   readonly backendPort: number;
 }
 
-/**
- * Its default of 2,500 messages a second drops the rest: a message for 1,000 streams counts 1,000 times. Between its
- * processes are queues of about a hundred whose length is fixed: more openings at a time than that may be refused.
- */
+/** Its default of 2,500 messages a second drops the rest: a message for 1,000 streams counts 1,000 times. */
 const configuration = ({ folder, streamPort, publishPort }: Place): string => `
 [global]
 include=${LIBRARY}/internal.conf
@@ -136,6 +135,7 @@ async function start(owner: Cleanup): Promise<RunningPeer> {
   return {
     name: 'Pushpin',
     pids,
+    opensAtOnce: OPENS_AT_ONCE,
     stream: { host: '127.0.0.1', port: place.streamPort },
     emit: { host: '127.0.0.1', port: place.publishPort },
     subscribe: (index) => ({
@@ -151,7 +151,7 @@ export const pushpin: Peer = {
   name: 'Pushpin',
   settings:
     'Debian pushpin with condure and zurl, `message_rate` 100,000 and `message_hwm` 1,000,000 (the defaults drop), 19,000 ' +
-    'connections, a backend in Node that verifies the JWT of each stream (`bench/peers/pushpin-backend.ts`), no history',
+    'connections, a backend in Node that verifies the JWT of each stream (`bench/peers/pushpin-backend.ts`), no history, at most 5 streams being opened at a time (more are refused)',
   version: () =>
     PROGRAMS.slice(0, 2)
       .map((name) => output(name, '--version'))

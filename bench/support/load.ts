@@ -102,6 +102,7 @@ function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): 
     ...[...publicationArguments(publication), '-sources', String(SOURCE_ADDRESSES)],
     ...(streams > 0 ? ['-requests', requestFile(owner, peer, options)] : []),
     ...peer.pids.flatMap((pid) => ['-server', String(pid)]),
+    ...(peer.opensAtOnce === undefined ? [] : ['-opening', String(peer.opensAtOnce)]),
     ...(options.pollUs === undefined ? [] : ['-poll', String(options.pollUs)]),
     ...(options.replay === undefined ? [] : ['-replay', String(options.replay)]),
     ...(stuck ? ['-stuck'] : []),

@@ -26,6 +26,8 @@ export interface RunningPeer {
   readonly pids: readonly number[];
   readonly stream: Address;
   readonly emit: Address;
+  /** Streams that may wait for their head at a time, for a server that loses some where they are 200. */
+  readonly opensAtOnce?: number;
   /** How stream number `index` is opened. Every index is a user of its own, and hears what is for everyone. */
   subscribe(index: number): Subscription;
   /** Publishes to everyone. */
