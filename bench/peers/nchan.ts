@@ -42,6 +42,8 @@ http {
   access_log off;
   ${TEMPORARY.map((name) => `${name}_temp_path ${folder}/tmp;`).join('\n  ')}
   keepalive_requests 100000000;
+  # A body that does not fit is written to a file, and such a publish is answered with 400.
+  client_body_buffer_size 128k;
   nchan_shared_memory_size 256M;
   nchan_message_buffer_length 1000;
   nchan_message_timeout 300s;
