@@ -14,7 +14,8 @@
 #define READ_BYTES (256 * 1024)
 #define OPEN_DEADLINE_NS 30000000000ull
 /* A stream that was refused or is not answered is tried again, as clients do: not sooner, and not all at once. */
-#define RETRY_AFTER_NS 2000000000ull
+#define REFUSED_RETRY_NS 2000000000ull
+#define SILENT_RETRY_NS 8000000000ull
 #define RETRY_EVERY_NS 100000000ull
 #define RETRIES_AT_ONCE 20
 
@@ -141,8 +142,9 @@ static void retry_late(uint64_t now) {
   if (now < next) return;
   next = now + RETRY_EVERY_NS;
   for (int i = 0, left = RETRIES_AT_ONCE; i < begun && left > 0; i++) {
-    if (all[i].state >= LIVE || now - all[i].tried < RETRY_AFTER_NS) continue;
-    if (all[i].state != REFUSED) refuse(i, "no answer");
+    bool refused = all[i].state == REFUSED;
+    if (all[i].state >= LIVE || now - all[i].tried < (refused ? REFUSED_RETRY_NS : SILENT_RETRY_NS)) continue;
+    if (!refused) refuse(i, "no answer");
     begin_open(i);
     left--;
   }
