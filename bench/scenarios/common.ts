@@ -14,12 +14,6 @@ export const servers = ({ ours, rivals }: Settings): Peer[] =>
 export const serversAndFloor = (settings: Settings): Peer[] =>
   floor.missing() === undefined ? [...servers(settings), floor] : servers(settings);
 
-/** Leaves out those that lack something, and says so in the notes. */
-export function without(sheet: Sheet, peers: readonly Peer[], reason: string): void {
-  const names = peers.map(({ name }) => name).join('; ');
-  if (peers.length > 0) sheet.notes.add(`${names}: ${reason}`);
-}
-
 /**
  * False, and a note, when `work` fails for a server that is not ours: one that breaks must not cost the others their
  * figures, and ours must not break.

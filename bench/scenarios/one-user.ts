@@ -3,7 +3,7 @@ import type { Cleanup } from '../support/cleanup.ts';
 import { type Load, type Run, startLoad } from '../support/load.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
 import { type Result, type Scenario, type Settings, Sheet } from '../support/scenario.ts';
-import { inTurns, noteFaults, serversAndFloor, without } from './common.ts';
+import { inTurns, noteFaults, serversAndFloor } from './common.ts';
 
 const STREAMS = 10_000;
 /** The one user that events are for; users 0 to 9,998 are the others. */
@@ -26,7 +26,7 @@ async function openOne(owner: Cleanup, peer: RunningPeer): Promise<Load | undefi
 
 async function measure(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): Promise<void> {
   const load = await openOne(owner, await peer.start(owner));
-  if (!load) return without(sheet, [peer], 'cannot publish to one user');
+  if (!load) return void sheet.notes.add(`${peer.name}: cannot publish to one user`);
   const timed = (mode: Run['mode'], seconds: number, publishers = 1) =>
     load.run({
       ...{ mode, publishers, seconds: seconds * scale },
