@@ -1,7 +1,7 @@
 /** Drives the load generator: a child process that obeys one line per run and answers in JSON. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { loadCommand } from './build.ts';
@@ -111,29 +111,45 @@ function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): 
 
 type Answers = AsyncIterator<string>;
 
-async function nextAnswer(answers: Answers): Promise<unknown> {
+/** What goes to the load generator and comes from it. */
+interface Channel {
+  readonly answers: Answers;
+  write(text: string): void;
+}
+
+/** The load generator ends when something is not as it must be, and prints what. */
+function endedEarly({ pids }: RunningPeer): Error {
+  const isThere = (pid: number) => existsSync(`/proc/${pid}`);
+  return new Error(
+    pids.every(isThere) ? 'the load generator gave up on it' : 'one of its processes crashed',
+  );
+}
+
+async function nextAnswer(answers: Answers, peer: RunningPeer): Promise<unknown> {
   const { done, value } = await answers.next();
-  if (done) throw new Error('the load generator ended early');
+  if (done) throw endedEarly(peer);
   return JSON.parse(value);
 }
 
 export class Load {
   readonly opened: Opened;
-  readonly #answers: Answers;
-  readonly #write: (text: string) => void;
+  readonly #peer: RunningPeer;
+  readonly #channel: Channel;
 
-  constructor(opened: Opened, answers: Answers, write: (text: string) => void) {
+  constructor(opened: Opened, peer: RunningPeer, channel: Channel) {
     this.opened = opened;
-    this.#answers = answers;
-    this.#write = write;
+    this.#peer = peer;
+    this.#channel = channel;
   }
 
   async run(run: Run): Promise<Counted> {
     const { mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES } = run;
     const { seconds = 0, deadline = DEADLINE_SECONDS } = run;
     const bound = seconds > 0 ? ` ${seconds}` : '';
-    this.#write(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline}${bound}\n`);
-    return (await nextAnswer(this.#answers)) as Counted;
+    this.#channel.write(
+      `${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline}${bound}\n`,
+    );
+    return (await nextAnswer(this.#channel.answers, this.#peer)) as Counted;
   }
 }
 
@@ -168,8 +184,8 @@ export async function startLoad(
     await exited;
   });
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const opened = (await nextAnswer(answers)) as Opened;
-  return new Load(opened, answers, (text) => child.stdin.write(text));
+  const opened = (await nextAnswer(answers, peer)) as Opened;
+  return new Load(opened, peer, { answers, write: (text) => child.stdin.write(text) });
 }
 
 const total = (runs: readonly Counted[], of: (one: Counted) => number): number =>

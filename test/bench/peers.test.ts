@@ -13,8 +13,11 @@ import { eventually } from '../support/wait.ts';
 const fields = (lines: readonly string[]): Record<string, string> =>
   Object.fromEntries(lines.map((line) => line.split(/: ?(.*)/s, 2)));
 
-/** Opens a stream; the function returned gives the texts (`event-…`) that have arrived. */
-async function open(owner: Cleanup, peer: RunningPeer, subscription: Subscription) {
+/** Gives the words that begin so and have arrived. */
+type Words = (beginning: string) => string[];
+
+/** Opens a stream. */
+async function open(owner: Cleanup, peer: RunningPeer, subscription: Subscription): Promise<Words> {
   const { path, headers } = subscription;
   const accept = { accept: 'text/event-stream' };
   const opening = get({ ...peer.stream, path, headers: { ...fields(headers), ...accept } });
@@ -24,7 +27,18 @@ async function open(owner: Cleanup, peer: RunningPeer, subscription: Subscriptio
   let text = '';
   stream.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
   stream.on('error', () => {});
-  return () => [...text.matchAll(/event-\w+/g)].map(String);
+  return (beginning) => [...text.matchAll(RegExp(`${beginning}-\\w+`, 'g'))].map(String);
+}
+
+/** A server of several processes may let a stream in before all of them know of it. */
+async function becomeReady(peer: RunningPeer, streams: readonly Words[]): Promise<void> {
+  const becomes = (word: string, publication: Publication, listeners: readonly Words[]) =>
+    eventually(async () => {
+      await publish(peer, publication, `ready-${word}`);
+      return listeners.every((words) => words('ready').includes(`ready-${word}`));
+    });
+  await becomes('all', peer.broadcast, streams);
+  if (peer.toUser) await becomes('one', peer.toUser(1), [streams[1]!]);
 }
 
 async function publish(peer: RunningPeer, publication: Publication, text: string): Promise<void> {
@@ -44,10 +58,11 @@ async function deliversToEachHerOwn(
   const streams = await Promise.all(
     [0, 1, 2].map((index) => open(owner, peer, peer.subscribe(index))),
   );
+  await becomeReady(peer, streams);
   await publish(peer, peer.broadcast, 'event-all');
   if (peer.toUser) await publish(peer, peer.toUser(1), 'event-one');
   await publish(peer, peer.broadcast, 'event-end');
-  const arrived = () => streams.map((texts) => texts());
+  const arrived = () => streams.map((words) => words('event'));
   await eventually(() => arrived().every((texts) => texts.includes('event-end')), {
     what: `the last event; arrived: ${peer.name}`,
   });
@@ -71,11 +86,11 @@ async function sendsWhatWasMissed(
   const streams = await Promise.all([0, 2].map((index) => open(owner, peer, resume(index))));
   await publish(peer, peer.broadcast, 'event-d');
   const expected = ['event-a', 'event-b', 'event-c', 'event-d'];
-  await eventually(() => streams.every((texts) => texts().includes('event-d')), {
+  await eventually(() => streams.every((words) => words('event').includes('event-d')), {
     what: 'the event after the replay',
   });
-  t.diagnostic(JSON.stringify(streams.map((texts) => texts())));
-  for (const texts of streams) assert.deepEqual(texts(), expected);
+  t.diagnostic(JSON.stringify(streams.map((words) => words('event'))));
+  for (const words of streams) assert.deepEqual(words('event'), expected);
 }
 
 for (const peer of [tidings, ...rivals]) {
