@@ -73,7 +73,8 @@ function parseFlags(argv: readonly string[]): Record<string, string> {
     const name = match?.[1] ?? '';
     if (match === null || !Object.hasOwn(OPTIONS, name)) fail(unknownArgument(argv[i]!));
     if (match[2] !== undefined) normal.push(`--${name}${match[2]}`);
-    else if (OPTIONS[name as OptionName].kind === 'switch') normal.push(`--${name}=true`);
+    else if (OPTIONS[name as OptionName].kind === 'switch')
+      normal.push(`--${name}=${isSwitchValue(argv[i + 1]) ? argv[++i] : 'true'}`);
     else if (i + 1 < argv.length) normal.push(`--${name}=${argv[++i]}`);
     else fail(`-${name} needs a value`);
   }
@@ -85,6 +86,9 @@ function parseFlags(argv: readonly string[]): Record<string, string> {
       .map((name) => [name, last(parsed[name])]),
   );
 }
+
+// A switch may stand alone, so only these can be its value.
+const isSwitchValue = (next: string | undefined): boolean => next === 'true' || next === 'false';
 
 // Never the value of an argument: it may be a secret.
 const unknownArgument = (argument: string): string =>
@@ -103,7 +107,8 @@ function convert(source: string, spec: OptionSpec, raw: string): unknown {
         .filter((item) => item !== '');
     case 'switch':
       if (raw === 'true' || raw === '1') return true;
-      if (raw === 'false' || raw === '0' || raw === '') return false;
+      if (raw === 'false' || raw === '0') return false;
+      if (raw === '') return spec.fallback;
       return fail(`${source} must be true or false, got "${raw}"`);
     case 'choice':
       if (spec.choices.includes(raw)) return raw;

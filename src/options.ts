@@ -11,7 +11,7 @@ interface Common {
 export type OptionSpec = Common &
   (
     | { readonly kind: 'text'; readonly fallback: string }
-    | { readonly kind: 'switch'; readonly fallback: false }
+    | { readonly kind: 'switch'; readonly fallback: boolean }
     | { readonly kind: 'list'; readonly fallback: '' }
     | {
         readonly kind: 'integer';
@@ -25,6 +25,7 @@ export type OptionSpec = Common &
 const text = (fallback: string, about: string) => ({ kind: 'text', fallback, about }) as const;
 const list = (about: string) => ({ kind: 'list', fallback: '', about }) as const;
 const flag = (about: string) => ({ kind: 'switch', fallback: false, about }) as const;
+const on = (about: string) => ({ kind: 'switch', fallback: true, about }) as const;
 const integer = (fallback: number, [min, max]: readonly [number, number], about: string) =>
   ({ kind: 'integer', fallback, min, max, about }) as const;
 
@@ -109,6 +110,9 @@ export const OPTIONS = {
     '',
     'file into which retained events are written when the server leaves, and from which the next start takes them; none: that start knows nothing of them',
   ),
+  notices: on(
+    'events of the server’s own (tidings.*) on streams; false for programs that take every event for theirs',
+  ),
   'log-level': {
     kind: 'choice',
     fallback: 'info',
@@ -133,12 +137,15 @@ const rangeOf = (spec: OptionSpec): string => {
 /** The text of `-help`. */
 export function helpText(): string {
   const rows = Object.entries(OPTIONS).map(([name, spec]: [string, OptionSpec]) => {
-    const value = spec.kind === 'switch' ? '' : ` <${spec.kind}>`;
+    const value = spec.kind === 'switch' ? switchValue(spec.fallback) : ` <${spec.kind}>`;
     const facts = [rangeOf(spec), defaultOf(spec)].filter((fact) => fact !== '').join('; ');
     return `  -${name}${value}\n      ${spec.about}${facts === '' ? '' : ` (${facts})`}`;
   });
   return `Usage: tidings [options]\n\nEvery option can be set as TIDINGS_<NAME> in the environment; flags win.\n\n${rows.join('\n')}\n`;
 }
+
+// Naming a switch turns it on; one that is on by itself is named to turn it off.
+const switchValue = (isOn: boolean): string => (isOn ? ' <true or false>' : '');
 
 const defaultOf = (spec: OptionSpec): string =>
   spec.fallback === '' || spec.fallback === false ? '' : `default ${spec.fallback}`;

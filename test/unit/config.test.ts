@@ -42,6 +42,13 @@ test('config - switches', () => {
   assert.equal(parse('-dev').dev, true);
   assert.equal(parse('-dev=false').dev, false);
   assert.throws(() => parse('-dev=perhaps'), CONFIG_INVALID);
+  assert.equal(parse('-dev', 'false', '-stall', '5').dev, false);
+  assert.throws(() => parse('-dev', 'perhaps'), CONFIG_INVALID);
+  assert.equal(parse().notices, true);
+  assert.equal(parse('-notices', 'false').notices, false);
+  assert.equal(parse('-notices').notices, true);
+  assert.equal(parseOptions([], { TIDINGS_NOTICES: '0' }).notices, false);
+  assert.equal(parseOptions([], { TIDINGS_NOTICES: '' }).notices, true, 'empty: as if not given');
 });
 
 test('config - what is wrong is named in one sentence, a secret never', () => {
