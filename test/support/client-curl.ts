@@ -1,6 +1,11 @@
 /** `curl -N`: what people try first. It prints bytes, so this adapter parses what curl printed. */
 import { createParser } from 'eventsource-parser';
-import type { ConnectOptions, LibraryClient, Received, RequestRecord } from './client-library.ts';
+import {
+  ClientRecord,
+  type ConnectOptions,
+  type LibraryClient,
+  type RequestRecord,
+} from './client-library.ts';
 import { type ClientProcess, runClient } from './client-process.ts';
 import type { Owner } from './sse-client.ts';
 
@@ -16,12 +21,10 @@ export function connectCurl(
   { url, token }: ConnectOptions,
   flags: readonly string[] = [],
 ): CurlHandle {
-  const received: Received[] = [];
-  const record: RequestRecord = { lastEventId: null, status: 0 };
-  const parser = createParser({
-    onEvent: ({ id = '', event = 'message', data }) =>
-      received.push({ id, event, data, atMs: performance.now() }),
-  });
+  const record = new ClientRecord(token);
+  const request: RequestRecord = { lastEventId: null, status: 0 };
+  record.requests.push(request);
+  const parser = createParser({ onEvent: record.take });
   let head = '';
   let body = '';
   const printed = (text: string) => {
@@ -29,15 +32,15 @@ export function connectCurl(
     parser.feed(text);
   };
   const onOutput = (text: string) => {
-    if (record.status !== 0) return printed(text);
+    if (request.status !== 0) return printed(text);
     head += text;
     const end = head.indexOf(HEAD_END);
     if (end === -1) return;
-    record.status = Number(head.split(' ')[1]);
+    request.status = Number(head.split(' ')[1]);
     printed(head.slice(end + HEAD_END.length));
   };
   const auth = `Authorization: Bearer ${token}`;
   const command = ['curl', '-N', '-sS', '-i', ...flags, '-H', auth, url] as const;
   const program = runClient(t, command, onOutput);
-  return { ...program, received, requests: [record], body: () => body };
+  return { ...record, ...program, body: () => body };
 }

@@ -9,7 +9,7 @@ export interface EventSourceHandle extends LibraryClient {
   readonly errors: readonly (number | undefined)[];
 }
 
-const NAMES = ['message', 'tidings.gap'];
+const NAMES = ['message', 'tidings.gap', 'tidings.open'];
 
 export function connectEventSource(t: Owner, { url, token }: ConnectOptions): EventSourceHandle {
   const record = new ClientRecord(token);

@@ -1,4 +1,5 @@
 /** What the adapters of real client libraries have in common: one record of what the application got. */
+import { isPositionNotice } from './opening.ts';
 import { type Deadline, eventually } from './wait.ts';
 
 /** One call of the application's callback. */
@@ -18,7 +19,10 @@ export interface RequestRecord {
 }
 
 export interface LibraryClient {
+  /** Without `tidings.open` and `tidings.position`. */
   readonly received: readonly Received[];
+  /** Those two, as far as the library hands them out. */
+  readonly notices: readonly Received[];
   readonly requests: readonly RequestRecord[];
   close(): void;
 }
@@ -32,7 +36,7 @@ type FetchInit = Omit<RequestInit, 'headers'> & { headers?: Record<string, strin
 
 /** One event as most libraries hand it out. */
 interface Message {
-  readonly id?: string | undefined;
+  readonly id?: string | null | undefined;
   readonly event?: string | undefined;
   readonly data: string;
 }
@@ -40,6 +44,7 @@ interface Message {
 /** What an adapter writes down of its library, and where: the callback and the `fetch` to give it. */
 export class ClientRecord {
   readonly received: Received[] = [];
+  readonly notices: Received[] = [];
   readonly requests: RequestRecord[] = [];
   readonly #token: string;
 
@@ -48,7 +53,8 @@ export class ClientRecord {
   }
 
   readonly take = ({ id, event, data }: Message): void => {
-    this.received.push({ id: id ?? '', event: event || 'message', data, atMs: performance.now() });
+    const to = isPositionNotice(event) ? this.notices : this.received;
+    to.push({ id: id ?? '', event: event || 'message', data, atMs: performance.now() });
   };
 
   /** Adds the token, as the libraries' documentation advises, and notes each request. */

@@ -1,7 +1,12 @@
 /** Python's `requests` with `sseclient-py`: the pair that reads a chunk only once its last line end is there. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { ConnectOptions, LibraryClient, Received, RequestRecord } from './client-library.ts';
+import {
+  ClientRecord,
+  type ConnectOptions,
+  type LibraryClient,
+  type RequestRecord,
+} from './client-library.ts';
 import { type ClientProcess, runClient } from './client-process.ts';
 import type { Owner } from './sse-client.ts';
 
@@ -46,14 +51,15 @@ export function connectPython(
   { url, token }: ConnectOptions,
   python = 'python3',
 ): PythonHandle {
-  const received: Received[] = [];
-  const record: RequestRecord = { lastEventId: null, status: 0 };
+  const record = new ClientRecord(token);
+  const request: RequestRecord = { lastEventId: null, status: 0 };
+  record.requests.push(request);
   let ending: string | undefined;
   let rest = '';
   const onLine = ({ status, id, event = '', data = '', ...line }: Line) => {
     if (line.ending !== undefined) ending = line.ending;
-    else if (status !== undefined) record.status = status;
-    else received.push({ id: id ?? '', event, data, atMs: performance.now() });
+    else if (status !== undefined) request.status = status;
+    else record.take({ id, event, data });
   };
   const onOutput = (text: string) => {
     const lines = (rest + text).split('\n');
@@ -61,5 +67,5 @@ export function connectPython(
     for (const line of lines) onLine(JSON.parse(line) as Line);
   };
   const program = runClient(t, [python, '-c', SCRIPT, url, token], onOutput);
-  return { ...program, received, requests: [record], ending: () => ending };
+  return { ...record, ...program, ending: () => ending };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectOptions, callbacks, connected, type LibraryClient } from './client-library.ts';
+import { withoutOpening } from './opening.ts';
 import { freePort } from './proxy.ts';
 import { emit, type SpawnedServer, spawnServer } from './spawn-server.ts';
 import { openStream } from './sse-client.ts';
@@ -17,7 +18,6 @@ const SPACING_MS = 2_000;
 /** Well before the next emit, well after anything that a busy machine adds. */
 const BEFORE_NEXT_MS = 1_500;
 const HEARTBEATS = 4;
-const FIRST_BYTES = /^retry: [1-4]\d{3}\n:\n/;
 
 export const eventsUrl = (server: SpawnedServer): string => `${server.publicUrl}/events/`;
 
@@ -89,7 +89,7 @@ export async function deliversEachAtOnce(t: TestContext, connect: Connect): Prom
 /** Waits until `count` heartbeats have crossed the wire of a stream opened now; a clock made of the server. */
 export async function heartbeats(t: TestContext, server: SpawnedServer, count = HEARTBEATS) {
   const witness = await openStream(t, eventsUrl(server), { headers: bearer(tokenFor('bob')) });
-  const beats = () => witness.text.replace(FIRST_BYTES, '');
+  const beats = () => withoutOpening(witness.text);
   const enough = () => {
     assert.ok(!witness.ended, `the witness ended after ${JSON.stringify(witness.text)}`);
     return beats().length >= ':\n'.length * count;

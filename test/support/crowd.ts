@@ -33,7 +33,7 @@ export class Member {
   readonly gaps: Gap[] = [];
   /** Names of other system events. */
   readonly system: string[] = [];
-  /** Told of every event with an id. */
+  /** Told of every event that was emitted. */
   onEvent: (event: ReadEvent) => void = () => {};
   bytes = 0;
   /** When its socket closed, by `performance.now()`. */
@@ -90,7 +90,7 @@ export class Member {
 
   #event(event: ReadEvent): void {
     if (event.event === 'tidings.gap') this.gaps.push(JSON.parse(event.data) as Gap);
-    else if (event.id === undefined) this.system.push(event.event);
+    else if (event.event.startsWith('tidings.')) this.system.push(event.event);
     else {
       this.numbers.push(numberOf(event.id));
       this.onEvent(event);

@@ -1,4 +1,5 @@
 /** Requests to the control port as backends make them, and one whole stream to look at. */
+import { withoutOpening } from './opening.ts';
 import type { RunningServer } from './server.ts';
 import { type Owner, openStream, type SseClient } from './sse-client.ts';
 import { bearer, tokenFor } from './tokens.ts';
@@ -38,10 +39,9 @@ export async function openNews(
   return stream;
 }
 
-/** What has arrived behind `retry:` and its comment, without the comments behind each flush. */
+/** What has arrived behind the first bytes, without the comments behind each flush. */
 export const framesOf = (stream: SseClient): string =>
-  stream.text
-    .replace(/^retry: \d+\n:\n/, '')
+  withoutOpening(stream.text)
     .split(/(?<=\n\n)/)
     .map((frame) => frame.replace(/^(:\n)+/, ''))
     .join('');

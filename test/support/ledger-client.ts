@@ -147,15 +147,15 @@ export class LedgerClient {
   }
 
   #take({ id, event, data }: EventSourceMessage): void {
-    if (event === 'tidings.gap') {
-      this.receipt.notices.push(JSON.parse(data) as Notice);
+    if (id !== undefined) this.#lastEventId = id;
+    if (event?.startsWith('tidings.')) {
+      if (event === 'tidings.gap') this.receipt.notices.push(JSON.parse(data) as Notice);
       return;
     }
     if (id === undefined) {
       this.receipt.problems.push(`an event without an id: ${data.slice(0, 40)}`);
       return;
     }
-    this.#lastEventId = id;
     this.receipt.deliveries.push({ id, seq: Number.parseInt(data, 10), crc: crc32(data) });
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { isPositionNotice } from './opening.ts';
 import { type Deadline, eventually } from './wait.ts';
 
 /** What a test needs of node:test's context: a place to register clean-up. */
@@ -21,7 +22,9 @@ export interface OpenOptions {
 export class SseClient {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
+  /** Without `tidings.open` and `tidings.position`, which `everything` has too. */
   readonly events: EventSourceMessage[] = [];
+  readonly everything: EventSourceMessage[] = [];
   readonly comments: string[] = [];
   readonly retries: number[] = [];
   /** Every body byte so far, de-chunked. */
@@ -37,7 +40,7 @@ export class SseClient {
     this.status = response.statusCode ?? 0;
     this.headers = response.headers;
     const parser = createParser({
-      onEvent: (event) => this.events.push(event),
+      onEvent: (event) => this.#take(event),
       onComment: (comment) => this.comments.push(comment),
       onRetry: (retry) => this.retries.push(retry),
     });
@@ -55,13 +58,18 @@ export class SseClient {
     });
   }
 
-  /** The next event not yet taken. */
+  #take(event: EventSourceMessage): void {
+    this.everything.push(event);
+    if (!isPositionNotice(event.event)) this.events.push(event);
+  }
+
+  /** The next of `events` not yet taken. */
   async next(deadline: Deadline = {}): Promise<EventSourceMessage> {
     await eventually(() => this.events.length > this.#taken, { what: 'an event', ...deadline });
     return this.events[this.#taken++]!;
   }
 
-  /** Waits until `count` events have arrived in all. */
+  /** Waits until `count` of `events` have arrived in all. */
   async arrived(count: number, deadline: Deadline = {}): Promise<EventSourceMessage[]> {
     await eventually(() => this.events.length >= count, { what: `${count} events`, ...deadline });
     return this.events;

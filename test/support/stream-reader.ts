@@ -4,6 +4,8 @@
  * is remembered in `broken`.
  */
 
+import { isPositionNotice } from './opening.ts';
+
 /** Characters kept of a line: what tells events apart stands at their beginning. */
 const KEPT_LINE = 200;
 
@@ -129,7 +131,8 @@ export class StreamReader {
     if (data === undefined) return;
     const id = fields.get('id');
     if (id !== undefined) this.lastEventId = id;
-    this.#onEvent({ id, event: fields.get('event') ?? 'message', data });
+    const event = fields.get('event') ?? 'message';
     fields.clear();
+    if (!isPositionNotice(event)) this.#onEvent({ id, event, data });
   }
 }
