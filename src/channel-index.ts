@@ -1,18 +1,25 @@
 /** The index channel → user → streams: channels come to be when somebody names them, and go when nothing is left. */
 import { Channel, ChannelSet } from './channel.ts';
-import { Forgotten } from './forgotten.ts';
+import { type Eviction, Evictions } from './evictions.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import type { Stream } from './stream.ts';
 
+/** The memory of what was evicted may take this share of the budget for entries, beside it. */
+const EVICTIONS_SHARE = 1 / 16;
+
 export class ChannelIndex {
   readonly channels = new Map<string, Channel<Stream>>();
+  readonly evictions: Evictions;
   readonly retention: Retention<Stream>;
-  /** What is known of channels that are gone. */
-  readonly forgotten = new Forgotten();
   readonly #sets = new Map<string, ChannelSet<Stream>>();
 
   constructor(limits: RetentionLimits) {
-    this.retention = new Retention(limits, (channel) => this.forget(channel));
+    this.evictions = new Evictions(limits.budgetBytes * EVICTIONS_SHARE, (name, n) => {
+      const channel = this.channels.get(name);
+      channel?.log.assumeEvictedThrough(n);
+      return channel !== undefined;
+    });
+    this.retention = new Retention(limits, this.evictions, (channel) => this.forget(channel));
   }
 
   /** The channel of this name, made if need be. */
@@ -20,9 +27,9 @@ export class ChannelIndex {
     const present = this.channels.get(name);
     if (present !== undefined) return present;
     const channel = new Channel<Stream>(name);
-    channel.log.assumeEvictedThrough(this.forgotten.take(name));
+    channel.log.assumeEvictedThrough(this.evictions.take(name));
+    channel.log.evictedThrough = this.evictions.newest; // who it was for, they know
     this.channels.set(name, channel);
-    this.retention.added(channel);
     return channel;
   }
 
@@ -35,6 +42,7 @@ export class ChannelIndex {
     const set = new ChannelSet(
       key,
       sorted.map((name) => this.channel(name)),
+      this.evictions,
     );
     this.#sets.set(key, set);
     return set;
@@ -62,13 +70,24 @@ export class ChannelIndex {
   forget(channel: Channel<Stream>): void {
     if (this.channels.get(channel.name) !== channel) return;
     this.channels.delete(channel.name);
-    this.forgotten.add(channel.name, channel.log.evictedThrough);
-    this.retention.removed(channel);
+    this.evictions.keep(channel.name, channel.log.evictedForEveryone);
   }
 
-  /** Channel to the newest number it has evicted, gone channels included. */
-  evictedThrough(): Record<string, number> {
-    const present = [...this.channels.values()].map(({ name, log }) => [name, log.evictedThrough]);
-    return { ...this.forgotten.names, ...Object.fromEntries(present) };
+  /** What was evicted so far, on channels that are here and on others. */
+  *evicted(): IterableIterator<Eviction> {
+    for (const { name, log } of this.channels.values())
+      if (log.evictedForEveryone > this.evictions.elsewhere)
+        yield [name, null, log.evictedForEveryone];
+    yield* this.evictions;
+  }
+
+  /** Takes over what another index had evicted; before any channel comes to be. */
+  restoreEvicted(evictions: Iterable<Eviction>, elsewhere: number): void {
+    this.evictions.elsewhere = elsewhere;
+    this.evictions.newest = elsewhere;
+    for (const [channel, user, n] of evictions) {
+      if (user === null) this.evictions.keep(channel, n);
+      else this.evictions.addFor(channel, user, n);
+    }
   }
 }

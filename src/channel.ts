@@ -2,6 +2,7 @@
  * Who is on a channel, and what it retains. `ChannelSet` is the group of channels that one token
  * names; streams with the same group share it, and with it the ranges they read.
  */
+import type { Evictions } from './evictions.ts';
 import { ChannelLog } from './log.ts';
 import { Range } from './range.ts';
 
@@ -81,11 +82,13 @@ export class ChannelSet<S extends Member> {
   /** Open streams with this set; at zero the set is forgotten. */
   streamCount = 0;
   readonly #logs: readonly ChannelLog[];
+  readonly #evictions: Evictions;
   #range: Range | undefined;
 
-  constructor(key: string, channels: readonly Channel<S>[]) {
+  constructor(key: string, channels: readonly Channel<S>[], evictions: Evictions) {
     this.key = key;
     this.channels = channels;
+    this.#evictions = evictions;
     this.#logs = channels.map((channel) => channel.log);
   }
 
@@ -112,8 +115,10 @@ export class ChannelSet<S extends Member> {
    */
   missedThrough(user: string, n: number): number {
     let missed = n;
-    for (const log of this.#logs)
-      if (log.evictedThrough > missed) missed = Math.max(missed, log.missedThrough(user));
+    for (const { log, name } of this.channels) {
+      if (log.evictedThrough <= missed) continue;
+      missed = Math.max(missed, log.evictedForEveryone, this.#evictions.for(name, user));
+    }
     return missed;
   }
 }

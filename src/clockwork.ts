@@ -36,7 +36,7 @@ export class Clockwork {
     this.#hub = hub;
     this.#stallSeconds = stallSeconds;
     this.#sweeps = [
-      new Sweep(hub.streams, heartbeatSeconds * 1000, (stream) => stream.heartbeat()),
+      new Sweep(hub.streams, heartbeatSeconds * 1000, (stream) => hub.beat(stream)),
       new Sweep(hub.streams, EXPIRY_PERIOD_MS, (stream) => this.checkExpiry(stream)),
       new Sweep(hub.channels, HISTORY_PERIOD_MS, (channel) => hub.expire(channel)),
     ];
@@ -67,9 +67,8 @@ export class Clockwork {
     const left = stream.expiresAt - this.#hub.now();
     if (left > EXPIRY_NOTICE_SECONDS) return;
     if (left <= 0) return this.#hub.end(stream, 'expired');
-    if (stream.isExpiryAnnounced || stream.state !== StreamState.Live) return;
-    stream.isExpiryAnnounced = true;
-    stream.systemEvent('expiring', Math.ceil(left));
+    if (!stream.isExpiryAnnounced)
+      stream.isExpiryAnnounced = this.#hub.announceExpiry(stream, left);
   }
 
   /** Closes streams that have taken nothing for too long, and keeps the others waiting. */

@@ -23,6 +23,8 @@ export const ERROR_STATUS = {
   METHOD_NOT_ALLOWED: 405,
   /** The body is larger than `-max-body`. */
   BODY_TOO_LARGE: 413,
+  /** The event alone is larger than `-memory`. */
+  EVENT_TOO_LARGE: 413,
   MEDIA_TYPE_UNSUPPORTED: 415,
   /** `-memory` is full of events that are still being written; emit again in a moment. */
   MEMORY_FULL: 429,

@@ -41,6 +41,8 @@ interface Due {
   readonly target: Channel<Stream> | Stream;
   /** The target's streams have had everything through this number, and perhaps more. */
   readonly behind: number;
+  /** Bytes of all entries through that number. */
+  readonly bytesBefore: number;
 }
 
 export class Flusher {
@@ -51,6 +53,8 @@ export class Flusher {
   #queue: Due[] = [];
   #at = 0;
   #behind: Stream[] = [];
+  #appendedBytes = 0;
+  #bytesBefore = 0;
   #walk: Walk | undefined;
   #isScheduled = false;
   #setsWithRange: ChannelSet<Stream>[] = [];
@@ -65,6 +69,19 @@ export class Flusher {
     return this.#queue[this.#at]?.behind ?? this.head;
   }
 
+  /** Bytes of entries that streams may still be waiting for: those after `flushedThrough`. */
+  get pendingBytes(): number {
+    const due = this.#queue[this.#at];
+    return due === undefined ? 0 : this.#appendedBytes - due.bytesBefore;
+  }
+
+  /** Entry `n` goes into the logs, where it counts so much. To be told before it is marked. */
+  advance(n: number, bytes: number): void {
+    this.head = n;
+    this.#bytesBefore = this.#appendedBytes;
+    this.#appendedBytes += bytes;
+  }
+
   /** Something waits for its turn. */
   get isDue(): boolean {
     return this.#isScheduled;
@@ -74,7 +91,7 @@ export class Flusher {
   mark(target: Channel<Stream> | Stream, n: number): void {
     if (target.isQueued) return;
     target.isQueued = true;
-    this.#queue.push({ target, behind: n - 1 });
+    this.#queue.push({ target, behind: n - 1, bytesBefore: this.#bytesBefore });
     this.#schedule();
   }
 

@@ -28,9 +28,14 @@ export function encodeEvent(data: string, event: string | undefined, id: string)
   return ownBytes(`${eventLine(event)}${dataLines(data)}id: ${id}\n\n`);
 }
 
-/** An event of the server's own. Without an id, so that a client's last id stays what it was. */
-export function encodeSystemEvent(name: string, data: unknown): Buffer {
-  return ownBytes(`event: ${SYSTEM_EVENT_PREFIX}${name}\n${dataLines(JSON.stringify(data))}\n`);
+/**
+ * An event of the server's own. Its id is the position from which the stream goes on: an id goes out
+ * only when everything up to it was written before, or declared missing. Without an id a client's
+ * last id stays what it was. There is always data: some clients drop the id of an event without.
+ */
+export function encodeSystemEvent(name: string, data: unknown, id: string | undefined): string {
+  const idLine = id === undefined ? '' : `id: ${id}\n`;
+  return `event: ${SYSTEM_EVENT_PREFIX}${name}\n${dataLines(JSON.stringify(data))}${idLine}\n`;
 }
 
 /** How long a browser waits before it reconnects, in milliseconds. */
@@ -45,9 +50,11 @@ const dataLines = (data: string): string => `data: ${data.replace(/\r\n|\r|\n/g,
 
 const isLineEnd = (code: number): boolean => code === LF || code === CR;
 
-// Not Buffer.from: that cuts small strings out of a shared 8 KiB slab, and one retained frame
-// would keep the whole slab alive.
-function ownBytes(text: string): Buffer {
+/**
+ * Bytes that are to be retained. Not Buffer.from: that cuts small strings out of a shared 8 KiB slab,
+ * and one retained frame would keep the whole slab alive.
+ */
+export function ownBytes(text: string): Buffer {
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
   bytes.write(text);
   return bytes;

@@ -5,21 +5,24 @@
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
 import { TidingsError } from './errors.ts';
-import { formatEventId, parseEventId } from './event-id.ts';
 import { Flusher } from './flusher.ts';
-import { cost, type Recipients } from './log.ts';
+import { ownBytes } from './frame.ts';
+import { type Epoch, Lineage } from './lineage.ts';
+import { cost, type Entry, type Recipients } from './log.ts';
 import { Matches } from './matches.ts';
+import { type NoticeOptions, Notices } from './notices.ts';
+import { Positions, type Start } from './positions.ts';
 import { CHANNEL_OVERHEAD_BYTES, type RetentionLimits } from './retention.ts';
 import { type Dump, dumpEntries } from './snapshot.ts';
 import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
-
-/** Characters of a strange id that are sent back in the notice of its gap. */
-const MAX_ECHO_LENGTH = 64;
 
 export interface HubOptions {
   readonly retention: RetentionLimits;
   /** The epoch of the numbers of entries, as clients see it in ids. */
   readonly epoch: string;
+  /** Epochs of the history that is to be restored, oldest first; their ids are accepted. */
+  readonly olderEpochs?: readonly Epoch[];
+  readonly notices: NoticeOptions;
   /** Told once of every stream that is over. */
   readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
   /** Seconds of a monotonic clock. */
@@ -34,18 +37,13 @@ export interface NewEntry {
   readonly bytes: Buffer;
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends Start {
   readonly user: string;
   /** Without duplicates. */
   readonly channels: readonly string[];
   readonly address: string;
   readonly expiresAt: number;
-  /** The id after which the stream is to continue; undefined: with what is appended from now on. */
-  readonly lastEventId?: string | undefined;
 }
-
-/** Why a stream has a gap: see `tidings.gap` in the README. */
-type GapReason = 'evicted' | 'epoch' | 'unknown' | 'lagged';
 
 export class Hub {
   readonly streams = new Set<Stream>();
@@ -56,26 +54,30 @@ export class Hub {
   endedBlockedCount = 0;
   readonly now: () => number;
   readonly #index: ChannelIndex;
-  readonly #epoch: string;
+  readonly #lineage: Lineage;
+  readonly #positions: Positions;
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
   readonly #keepsOnlyNeeded: boolean;
-  /** Streams that came back for more than is retained, until their turn, when they are told. */
-  readonly #tooLate = new Set<Stream>();
-  /** Frames kept alive by streams in the middle of them, and by how many. */
-  readonly #held = new Map<ArrayBufferLike, number>();
   readonly #untrimmed = new Set<Channel<Stream>>();
   #lastStreamId = 0;
 
   constructor(options: HubOptions) {
     this.now = options.now ?? monotonicSeconds;
-    this.#epoch = options.epoch;
+    this.#lineage = new Lineage(options.epoch, options.olderEpochs);
     this.#onClosed = options.onClosed ?? (() => {});
     this.#keepsOnlyNeeded = options.retention.capacity === 0;
     this.#index = new ChannelIndex(options.retention);
     this.#flusher = new Flusher({
-      missed: (stream, position) => this.#missed(stream, position),
+      missed: (stream, position) => this.#positions.missed(stream, position),
       idle: () => this.#trim(),
+    });
+    this.#positions = new Positions({
+      flusher: this.#flusher,
+      lineage: this.#lineage,
+      notices: new Notices(options.notices),
+      staleSeconds: options.retention.ttlSeconds / 2,
+      now: this.now,
     });
   }
 
@@ -96,38 +98,46 @@ export class Hub {
     });
     this.#index.enter(stream);
     this.streams.add(stream);
-    if (options.lastEventId !== undefined) this.#resume(stream, options.lastEventId);
+    this.#positions.start(stream, options);
     return stream;
   }
 
-  #resume(stream: Stream, lastEventId: string): void {
-    const { head } = this.#flusher;
-    const id = parseEventId(lastEventId);
-    if (id === undefined || (id.epoch === this.#epoch && id.n > head))
-      return this.#announceGap(stream, lastEventId, 'unknown');
-    if (id.epoch !== this.#epoch) return this.#announceGap(stream, lastEventId, 'epoch');
-    if (id.n === head) return;
-    stream.position = id.n;
-    if (stream.channels.missedThrough(stream.user, id.n) > id.n) this.#tooLate.add(stream);
-    this.#flusher.markBehind(stream);
+  /** A stream has been silent for long enough: it gets a heartbeat, or a young id in its place. */
+  beat(stream: Stream): void {
+    this.#positions.beat(stream);
   }
 
-  #missed(stream: Stream, position: number): void {
-    const reason = this.#tooLate.delete(stream) ? 'evicted' : 'lagged';
-    this.#announceGap(stream, this.#idOf(position), reason);
+  /** Tells a stream that its token ends soon; false when it could not be told now. */
+  announceExpiry(stream: Stream, secondsLeft: number): boolean {
+    return this.#positions.announceExpiry(stream, secondsLeft);
   }
 
   /**
-   * Takes an entry into its channels' logs and returns how many open streams it is meant for.
-   * @throws TidingsError `MEMORY_FULL`, having changed nothing
+   * Makes room for an entry. Evicts for it, and closes readers stuck inside a frame, only when it
+   * will fit then.
+   * @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing
    */
+  admit(entry: NewEntry): void {
+    const needed = costOf(entry);
+    const { retention } = this.#index;
+    if (needed > retention.budgetBytes) throw eventTooLarge();
+    if (retention.bytes + needed <= retention.budgetBytes) return;
+    if (this.#flusher.pendingBytes + needed > retention.budgetBytes) throw memoryFull();
+    while (!retention.makeRoom(needed, this.#flusher.flushedThrough)) {
+      const stuck = [...this.blockedStreams].find((stream) => stream.heldEntry !== undefined);
+      if (stuck === undefined) throw memoryFull();
+      stuck.close('stalled');
+    }
+  }
+
+  /** Takes an entry into its channels' logs and returns how many open streams it is meant for. */
   append(entry: NewEntry): number {
     const { n, to, bytes } = entry;
     const flushedThrough = this.#keepFrom();
-    const kept = { n, to, bytes, time: this.now() };
-    const needed = entry.channels.length * (cost(kept) + CHANNEL_OVERHEAD_BYTES);
-    this.#makeRoom(needed);
-    this.#flusher.head = n;
+    const now = this.now();
+    const kept: Entry = { n, to, bytes, time: now, logs: 0, readers: 0 };
+    this.#positions.reached(n);
+    this.#flusher.advance(n, costOf(entry));
     const matches = new Matches();
     for (const name of entry.channels) {
       const channel = this.#index.channel(name);
@@ -137,16 +147,6 @@ export class Hub {
     }
     if (!this.#flusher.isDue) this.#trim();
     return matches.count(entry.channels.length > 1);
-  }
-
-  // A reader that is stuck inside a frame keeps it alive: when the room is needed, it gives way.
-  #makeRoom(bytes: number): void {
-    const { retention } = this.#index;
-    while (!retention.makeRoom(bytes, this.#flusher.flushedThrough)) {
-      const stuck = [...this.blockedStreams].find((stream) => stream.isInsideFrame);
-      if (stuck === undefined) throw memoryFull();
-      stuck.close('stalled');
-    }
   }
 
   /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
@@ -169,25 +169,29 @@ export class Hub {
   /** Everything another hub needs to go on from here. */
   dump(): Dump {
     return {
-      epoch: this.#epoch,
+      epochs: this.#lineage.epochs(this.head),
       head: this.head,
-      evictedThrough: this.#index.evictedThrough(),
-      evictedElsewhere: this.#index.forgotten.nameless,
+      evictedElsewhere: this.#index.evictions.elsewhere,
+      evictions: this.#index.evicted(),
       entries: dumpEntries(this.channels.values(), this.now()),
     };
   }
 
   /** Takes over what another hub knew; before anything else. */
-  restore({ head, evictedThrough, evictedElsewhere, entries }: Dump): void {
-    this.#index.forgotten.restore(evictedThrough, evictedElsewhere);
+  restore({ head, evictedElsewhere, evictions, entries }: Dump): void {
+    const { retention } = this.#index;
+    this.#index.restoreEvicted(evictions, evictedElsewhere);
     const now = this.now();
     for (const { n, to, channels, text, age } of entries) {
-      const recipients = Array.isArray(to) ? new Set(to) : (to ?? undefined);
-      const entry = { n, to: recipients as Recipients, bytes: Buffer.from(text), time: now - age };
-      for (const name of channels)
-        this.#index.retention.append(this.#index.channel(name), entry, n);
+      const recipients: Recipients =
+        typeof to === 'string' ? to : to === null ? undefined : new Set(to);
+      const time = now - age;
+      const entry = { n, to: recipients, bytes: ownBytes(text), time, logs: 0, readers: 0 };
+      for (const name of channels) retention.append(this.#index.channel(name), entry, n);
+      retention.makeRoom(0, n);
     }
     this.#flusher.head = head;
+    this.#positions.reached(head);
   }
 
   get channels(): ReadonlyMap<string, Channel<Stream>> {
@@ -211,18 +215,14 @@ export class Hub {
     this.slowStreams.add(stream);
   }
 
-  /** StreamOwner: a frame lives on for a stream's sake. Those that several keep count once. */
-  held({ buffer }: Buffer): void {
-    const holders = this.#held.get(buffer) ?? 0;
-    this.#held.set(buffer, holders + 1);
-    if (holders === 0) this.#index.retention.charge(buffer.byteLength);
+  /** StreamOwner: an entry lives on for a stream's sake. */
+  held(entry: Entry): void {
+    this.#index.retention.hold(entry);
   }
 
-  /** StreamOwner: a stream no longer needs a frame. */
-  released({ buffer }: Buffer): void {
-    const holders = this.#held.get(buffer) ?? 0;
-    if (holders > 1) this.#held.set(buffer, holders - 1);
-    else if (this.#held.delete(buffer)) this.#index.retention.charge(-buffer.byteLength);
+  /** StreamOwner: a stream no longer needs an entry. */
+  released(entry: Entry): void {
+    this.#index.retention.release(entry);
   }
 
   /** StreamOwner: a stream's socket has room to spare. */
@@ -235,7 +235,7 @@ export class Hub {
     this.streams.delete(stream);
     this.blockedStreams.delete(stream);
     this.slowStreams.delete(stream);
-    this.#tooLate.delete(stream);
+    this.#positions.forget(stream);
     this.#index.leave(stream);
     this.#onClosed(stream, reason);
   }
@@ -275,18 +275,17 @@ export class Hub {
     }
     this.#untrimmed.clear();
   }
-
-  // In band, because EventSource shows a page neither status nor headers.
-  #announceGap(stream: Stream, after: string, reason: GapReason): void {
-    const range = stream.channels.rangeAfter(stream.position, this.#flusher.head);
-    const resumed = this.#idOf(range.firstFor(stream.user));
-    stream.systemEvent('gap', { after: after.slice(0, MAX_ECHO_LENGTH), resumed, reason });
-  }
-
-  #idOf(n: number): string {
-    return formatEventId(this.#epoch, n);
-  }
 }
+
+/** What an entry counts for in the budget at most, in bytes. */
+const costOf = (entry: NewEntry): number =>
+  cost(entry) + entry.channels.length * CHANNEL_OVERHEAD_BYTES;
+
+const eventTooLarge = (): TidingsError =>
+  new TidingsError(
+    'EVENT_TOO_LARGE',
+    'the event is larger than the memory for events (-memory): send less, or to fewer channels and users, or raise it',
+  );
 
 const memoryFull = (): TidingsError =>
   new TidingsError(

@@ -21,11 +21,11 @@ export interface Entry {
   readonly bytes: Buffer;
   /** When it was appended, in seconds of a monotonic clock. */
   readonly time: number;
+  /** Logs that hold it. Owned by `Retention`. */
+  logs: number;
+  /** Streams that are in the middle of it. Owned by `Retention`. */
+  readers: number;
 }
-
-// Evictions of entries for single users are remembered by a hash of the user, in so many places:
-// exact enough that hardly anybody hears of a gap that was somebody else's, and bounded.
-const USER_SLOTS = 256;
 
 /** What an entry costs besides its bytes: object, Buffer and backing store, in bytes. */
 export const ENTRY_OVERHEAD_BYTES = 400;
@@ -39,14 +39,12 @@ const COMPACT_AT = 64;
 export class ChannelLog {
   #entries: (Entry | undefined)[] = [];
   #first = 0;
-  /** Bytes held, overhead included. */
+  /** What its entries cost, those that other logs hold too included, in bytes. */
   bytes = 0;
   /** Newest number evicted, whoever it was for: a reader that has had it has missed nothing. */
   evictedThrough = 0;
-  /** Newest number evicted that was for everyone. */
-  #evictedForEveryone = 0;
-  /** Newest number evicted that was for a user of this slot; made when first needed. */
-  #evictedForUsers: Float64Array | undefined;
+  /** Newest number evicted that was for everyone, or for users who are no longer known. */
+  evictedForEveryone = 0;
 
   get count(): number {
     return this.#entries.length - this.#first;
@@ -61,15 +59,17 @@ export class ChannelLog {
     this.bytes += cost(entry);
   }
 
-  /** Drops the oldest entry. */
-  evict(): void {
+  /** Drops the oldest entry and returns it. */
+  evict(): Entry | undefined {
     const entry = this.#entries[this.#first];
-    if (entry === undefined) return;
+    if (entry === undefined) return undefined;
     this.#entries[this.#first] = undefined;
     this.#first += 1;
     this.bytes -= cost(entry);
-    this.#remember(entry);
+    this.evictedThrough = entry.n;
+    if (entry.to === undefined) this.evictedForEveryone = entry.n;
     if (this.#first > COMPACT_AT && this.#first * 2 > this.#entries.length) this.#compact();
+    return entry;
   }
 
   /** The entries after number `n`, oldest first, until they pass `maxBytes`; at least one if there is one. */
@@ -99,30 +99,10 @@ export class ChannelLog {
     return low;
   }
 
-  /** A reader that has had less than this may have missed an entry meant for its user. */
-  missedThrough(user: string): number {
-    const slots = this.#evictedForUsers;
-    if (slots === undefined) return this.#evictedForEveryone;
-    return Math.max(this.#evictedForEveryone, slots[slotOf(user)]!);
-  }
-
-  /** Takes over what is known of a time before this log, when everything may have been evicted. */
+  /** Takes over that something was evicted through `n`, nobody knows for whom. */
   assumeEvictedThrough(n: number): void {
-    this.#evictedForEveryone = Math.max(this.#evictedForEveryone, n);
+    this.evictedForEveryone = Math.max(this.evictedForEveryone, n);
     this.evictedThrough = Math.max(this.evictedThrough, n);
-  }
-
-  #remember({ n, to }: Entry): void {
-    this.evictedThrough = n;
-    if (to === undefined) {
-      this.#evictedForEveryone = n;
-      return;
-    }
-    if (this.#evictedForUsers === undefined) {
-      this.#evictedForUsers = new Float64Array(USER_SLOTS);
-      this.bytes += this.#evictedForUsers.byteLength;
-    }
-    for (const user of typeof to === 'string' ? [to] : to) this.#evictedForUsers[slotOf(user)] = n;
   }
 
   #compact(): void {
@@ -131,15 +111,8 @@ export class ChannelLog {
   }
 }
 
-// FNV-1a; how a hash spreads matters here, not that it is hard to guess.
-function slotOf(user: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < user.length; i += 1) hash = Math.imul(hash ^ user.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % USER_SLOTS;
-}
-
 /** What an entry counts for in the memory budget, in bytes. */
-export function cost({ bytes, to }: Entry): number {
+export function cost({ bytes, to }: Pick<Entry, 'bytes' | 'to'>): number {
   let total = bytes.length + ENTRY_OVERHEAD_BYTES;
   if (typeof to === 'object')
     for (const user of to) total += user.length + RECIPIENT_OVERHEAD_BYTES;

@@ -7,7 +7,7 @@ export class Matches {
   readonly #streams: Stream[] = [];
 
   addChannel(channel: Channel<Stream>): void {
-    this.#channels.push(channel);
+    if (channel.streamCount > 0) this.#channels.push(channel);
   }
 
   addStream(stream: Stream): void {
@@ -15,15 +15,22 @@ export class Matches {
   }
 
   count(canOverlap: boolean): number {
-    if (!canOverlap) return this.#streams.length + (this.#channels[0]?.streamCount ?? 0);
-    const all = new Set(this.#streams);
-    for (const channel of this.#channels) {
-      for (const walk = new ChannelWalk(channel); ; ) {
-        const stream = walk.next();
-        if (stream === undefined) break;
-        all.add(stream);
-      }
-    }
-    return all.size;
+    if (this.#streams.length > 0)
+      return canOverlap ? new Set(this.#streams).size : this.#streams.length;
+    // The largest channel is counted, not walked: of the others only who is not on it is new.
+    const channels = this.#channels.sort((a, b) => b.streamCount - a.streamCount);
+    let count = channels[0]?.streamCount ?? 0;
+    for (let i = 1; i < channels.length; i += 1)
+      count += countOutside(channels[i]!, channels.slice(0, i));
+    return count;
+  }
+}
+
+function countOutside(channel: Channel<Stream>, others: readonly Channel<Stream>[]): number {
+  let count = 0;
+  for (const walk = new ChannelWalk(channel); ; ) {
+    const stream = walk.next();
+    if (stream === undefined) return count;
+    if (!others.some((other) => stream.channels.channels.includes(other))) count += 1;
   }
 }

@@ -153,17 +153,15 @@ export class PublicApp {
       return undefined;
     }
     const corsHeaders = this.#options.cors.headers(req.getHeader('origin'));
-    res.cork(() => {
-      this.#writeHead(res, corsHeaders);
-      // First bytes at once: they carry the head through proxies that wait for a body.
-      res.write(`${encodeRetry(this.#between(RETRY_MS))}:\n`);
-    });
+    this.#writeHead(res, corsHeaders);
     const stream = this.#options.hub.open(res, {
       user: grant.userId,
       channels: grant.channels,
       address,
       expiresAt: this.#expiresAt(grant.exp),
       lastEventId: lastEventIdOf(req),
+      // First bytes at once: they carry the head through proxies that wait for a body.
+      greeting: encodeRetry(this.#between(RETRY_MS)),
     });
     res.onWritable(() => {
       stream.writable();

@@ -29,17 +29,26 @@ export interface Publisher {
   publish(event: OutgoingEvent): Published | Promise<Published>;
 }
 
+/** Where numbered entries go. */
+export interface EntryStore {
+  readonly head: number;
+  /** Makes room. @throws TidingsError when there is none; the entry has no number then */
+  admit(entry: NewEntry): void;
+  /** Returns how many open streams the entry is meant for. */
+  append(entry: NewEntry): number;
+}
+
 /** The order of a single process: a counter. */
 export class LocalPublisher implements Publisher {
   readonly #epoch: string;
-  readonly #append: (entry: NewEntry) => number;
+  readonly #store: EntryStore;
   #n: number;
 
-  /** `head`: the newest number given out already in this epoch. */
-  constructor(epoch: string, head: number, append: (entry: NewEntry) => number) {
+  /** Counts on from the store's head. */
+  constructor(epoch: string, store: EntryStore) {
     this.#epoch = epoch;
-    this.#n = head;
-    this.#append = append;
+    this.#n = store.head;
+    this.#store = store;
   }
 
   publish({ to, channels, content }: OutgoingEvent): Published {
@@ -49,8 +58,9 @@ export class LocalPublisher implements Publisher {
       content.kind === 'raw'
         ? encodeRaw(content.payload, id)
         : encodeEvent(content.data, content.event, id);
-    const streams = this.#append({ n, to, channels, bytes });
-    this.#n = n; // only now: an entry that was refused has no number
-    return { id, streams };
+    const entry = { n, to, channels, bytes };
+    this.#store.admit(entry);
+    this.#n = n;
+    return { id, streams: this.#store.append(entry) };
   }
 }

@@ -18,13 +18,20 @@ export const MAX_WRITE_BYTES = 16_384 - 8 - 7;
  */
 export const MAX_RANGE_BYTES = 262_144;
 
+/** What is missing of a frame that began to go out. */
+export interface Rest {
+  readonly bytes: Buffer;
+  /** Whose frame it is. */
+  readonly entry: Entry;
+}
+
 /** Bytes for one write. */
 export interface Piece {
   readonly bytes: Buffer;
   /** A reader that has had this piece, and `rest`, has had everything through this number. */
   readonly through: number;
-  /** What is missing of a frame too large for one write; undefined when the piece ends with a frame. */
-  readonly rest: Buffer | undefined;
+  /** Of a frame too large for one write; undefined when the piece ends with a frame. */
+  readonly rest: Rest | undefined;
 }
 
 export class Range {
@@ -57,12 +64,6 @@ export class Range {
     return this.#shared;
   }
 
-  /** Number of the first entry that is meant for this user, `end` when there is none. */
-  firstFor(user: string): number {
-    const own = this.#forUser.get(user)?.[0]?.n ?? this.end;
-    return Math.min(own, this.#forEveryone[0]?.n ?? this.end);
-  }
-
   #add(entry: Entry): void {
     const { to } = entry;
     if (to === undefined) this.#forEveryone.push(entry);
@@ -90,11 +91,11 @@ export class Range {
 }
 
 /** Cuts the tail of a frame into writes; used to go on inside a frame after backpressure. */
-export function cutFrame(bytes: Buffer, through: number): Piece[] {
+export function cutFrame({ bytes, entry }: Rest, through: number): Piece[] {
   const pieces: Piece[] = [];
   for (let at = 0; at < bytes.length; at += MAX_WRITE_BYTES) {
     const end = at + MAX_WRITE_BYTES;
-    const rest = end < bytes.length ? bytes.subarray(end) : undefined;
+    const rest = end < bytes.length ? { bytes: bytes.subarray(end), entry } : undefined;
     pieces.push({ bytes: bytes.subarray(at, end), through, rest });
   }
   return pieces;
@@ -135,10 +136,11 @@ function cut(entries: readonly Entry[]): Piece[] {
     run = [];
     runBytes = 0;
   };
-  for (const { bytes, n } of entries) {
+  for (const entry of entries) {
+    const { bytes, n } = entry;
     if (runBytes + bytes.length > MAX_WRITE_BYTES) closeRun();
     if (bytes.length > MAX_WRITE_BYTES) {
-      pieces.push(...cutFrame(bytes, n));
+      pieces.push(...cutFrame({ bytes, entry }, n));
       continue;
     }
     run.push(bytes);

@@ -1,82 +1,92 @@
 /**
  * How much the channels' logs keep: so many entries each, for so long, and so many bytes altogether.
  * Over the budget, the oldest entries of the largest channels go first.
+ *
+ * An entry counts once, however many logs hold it, and as long as a log holds it or a stream is in
+ * the middle of it. A channel counts while its log holds something; one that only has streams costs
+ * nothing here, so that emits are never refused because many are connected.
  */
 import type { Channel, Member } from './channel.ts';
+import type { Evictions } from './evictions.ts';
 import { cost, type Entry } from './log.ts';
 
-/** What a channel costs besides its entries: map slots, sets, log, in bytes. */
+/** What a channel with entries costs besides them: map slots, sets, log, in bytes. */
 export const CHANNEL_OVERHEAD_BYTES = 1_000;
-
-// Size class of channels that hold nothing.
-const EMPTY = 0;
-
-// Channels that are looked at for something to evict before an emit is refused.
-const MAX_LOOKS = 1_000;
 
 export interface RetentionLimits {
   /** Entries per channel. */
   readonly capacity: number;
   readonly ttlSeconds: number;
-  /** All channels together, overheads included. */
+  /** All entries together, overheads included. */
   readonly budgetBytes: number;
 }
 
 export class Retention<S extends Member> {
   readonly #limits: RetentionLimits;
+  readonly #evictions: Evictions;
   readonly #forget: (channel: Channel<S>) => void;
   // Channels by the binary logarithm of what they hold: finding a largest one (within a factor of
-  // two) is a look at the last set that is not empty, however many channels there are.
+  // two) is a look at the last set that is not empty, however many channels there are. Channels
+  // that hold nothing are in none.
   readonly #bySize: Set<Channel<S>>[] = Array.from({ length: 64 }, () => new Set());
+  /** Bytes that count in the budget now. */
   bytes = 0;
+  /** Of these, bytes of entries that a stream is in the middle of. */
+  heldBytes = 0;
 
   /** `forget` is told of channels that hold nothing any more and have no streams. */
-  constructor(limits: RetentionLimits, forget: (channel: Channel<S>) => void) {
+  constructor(
+    limits: RetentionLimits,
+    evictions: Evictions,
+    forget: (channel: Channel<S>) => void,
+  ) {
     this.#limits = limits;
+    this.#evictions = evictions;
     this.#forget = forget;
   }
 
-  /** Counts in (or, negative, out) what is kept alive outside the logs. */
-  charge(bytes: number): void {
-    this.bytes += bytes;
+  get budgetBytes(): number {
+    return this.#limits.budgetBytes;
   }
 
-  /** A channel comes to be. */
-  added(channel: Channel<S>): void {
-    this.bytes += CHANNEL_OVERHEAD_BYTES;
-    this.#class(channel).add(channel);
+  /** A stream is in the middle of an entry: it lives on when its logs have evicted it. */
+  hold(entry: Entry): void {
+    entry.readers += 1;
+    if (entry.readers > 1) return;
+    this.heldBytes += cost(entry);
+    if (entry.logs === 0) this.bytes += cost(entry);
   }
 
-  removed(channel: Channel<S>): void {
-    this.bytes -= CHANNEL_OVERHEAD_BYTES;
-    this.#class(channel).delete(channel);
+  /** A stream no longer needs an entry that it held. */
+  release(entry: Entry): void {
+    entry.readers -= 1;
+    if (entry.readers > 0) return;
+    this.heldBytes -= cost(entry);
+    if (entry.logs === 0) this.bytes -= cost(entry);
   }
 
-  /**
-   * Evicts until `bytes` more fit into the budget. False when they cannot: the rest is needed by a
-   * flush to come, or it is too much altogether.
-   */
+  /** Evicts until `bytes` more fit into the budget, of entries up to `flushedThrough`. False when that is not enough. */
   makeRoom(bytes: number, flushedThrough: number): boolean {
-    while (this.bytes + bytes > this.#limits.budgetBytes) {
+    while (this.bytes + bytes > this.#limits.budgetBytes)
       if (!this.#evictFromLargest(flushedThrough)) return false;
-    }
     return true;
   }
 
   /** Appends, then evicts for number; entries up to `flushedThrough` may go. */
   append(channel: Channel<S>, entry: Entry, flushedThrough: number): void {
     const before = this.#class(channel);
+    if (entry.logs === 0 && entry.readers === 0) this.bytes += cost(entry);
+    entry.logs += 1;
     channel.log.append(entry);
-    this.#settle(channel, before, cost(entry));
+    this.#settle(channel, before);
     this.trim(channel, flushedThrough);
   }
 
   /** Evicts what is over the channel's capacity and not needed by a flush to come. */
   trim(channel: Channel<S>, flushedThrough: number): void {
     const { log } = channel;
-    while (log.count > this.#limits.capacity && log.oldest!.n <= flushedThrough) {
+    while (log.count > this.#limits.capacity && log.oldest!.n <= flushedThrough)
       this.#evict(channel);
-    }
   }
 
   /** Evicts what is older than the time to live. */
@@ -88,39 +98,54 @@ export class Retention<S extends Member> {
   }
 
   #evictFromLargest(flushedThrough: number): boolean {
-    let looks = 0;
-    for (let size = this.#bySize.length - 1; size > EMPTY; size -= 1) {
-      for (const channel of this.#bySize[size]!) {
-        // A log without entries may still hold whose entries it has evicted.
-        const { oldest } = channel.log;
-        if (oldest !== undefined && oldest.n <= flushedThrough) {
-          this.#evict(channel);
-          if (channel.isUnused) this.#forget(channel);
-          return true;
-        }
-        looks += 1;
-        if (looks === MAX_LOOKS) return false;
-      }
+    for (let size = this.#bySize.length - 1; size >= 0; size -= 1) {
+      const channel = this.#evictable(this.#bySize[size]!, flushedThrough);
+      if (channel === undefined) continue;
+      this.#evict(channel);
+      if (channel.isUnused) this.#forget(channel);
+      return true;
     }
     return false;
   }
 
+  // Channels whose oldest entry is still to be flushed go to the back, not to be looked at each time.
+  #evictable(channels: Set<Channel<S>>, flushedThrough: number): Channel<S> | undefined {
+    let looks = channels.size;
+    for (const channel of channels) {
+      if (looks === 0) return undefined;
+      if (channel.log.oldest!.n <= flushedThrough) return channel;
+      looks -= 1;
+      channels.delete(channel);
+      channels.add(channel);
+    }
+    return undefined;
+  }
+
   #evict(channel: Channel<S>): void {
     const before = this.#class(channel);
-    const bytes = channel.log.bytes;
-    channel.log.evict();
-    this.#settle(channel, before, channel.log.bytes - bytes);
+    const entry = channel.log.evict();
+    if (entry === undefined) return;
+    entry.logs -= 1;
+    if (entry.logs === 0 && entry.readers === 0) this.bytes -= cost(entry);
+    this.#remember(channel.name, entry);
+    this.#settle(channel, before);
   }
 
-  #settle(channel: Channel<S>, before: Set<Channel<S>>, change: number): void {
-    this.bytes += change;
+  #remember(channel: string, { n, to }: Entry): void {
+    if (to === undefined) return; // its log knows
+    for (const user of typeof to === 'string' ? [to] : to) this.#evictions.addFor(channel, user, n);
+  }
+
+  #settle(channel: Channel<S>, before: Set<Channel<S>> | undefined): void {
     const after = this.#class(channel);
     if (after === before) return;
-    before.delete(channel);
-    after.add(channel);
+    if (before === undefined) this.bytes += CHANNEL_OVERHEAD_BYTES;
+    else before.delete(channel);
+    if (after === undefined) this.bytes -= CHANNEL_OVERHEAD_BYTES;
+    else after.add(channel);
   }
 
-  #class({ log }: Channel<S>): Set<Channel<S>> {
-    return this.#bySize[log.bytes === 0 ? EMPTY : Math.ceil(Math.log2(log.bytes))]!;
+  #class({ log }: Channel<S>): Set<Channel<S>> | undefined {
+    return log.bytes === 0 ? undefined : this.#bySize[Math.floor(Math.log2(log.bytes))];
   }
 }

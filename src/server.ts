@@ -50,7 +50,7 @@ export class Server {
     this.#config = config;
     this.#logger = logger;
     const saved = this.#loadSnapshot();
-    const epoch = saved?.epoch ?? newEpoch();
+    const epoch = newEpoch();
     this.#cors = new Cors(config.cors);
     this.hub = new Hub({
       retention: {
@@ -59,6 +59,8 @@ export class Server {
         budgetBytes: config.memory * BYTES_PER_MEGABYTE,
       },
       epoch,
+      olderEpochs: saved?.epochs ?? [],
+      notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
       onClosed: (stream, reason) => this.#public.closed(stream, reason),
     });
     if (saved !== undefined) this.hub.restore(saved);
@@ -181,7 +183,7 @@ export class Server {
   #controlApp(keys: TokenKeys, epoch: string): ControlApp {
     const config = this.#config;
     return new ControlApp({
-      publisher: new LocalPublisher(epoch, this.hub.head, (entry) => this.hub.append(entry)),
+      publisher: new LocalPublisher(epoch, this.hub),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       guard: createGuard({ hosts: config['ctl-hosts'], token: config['ctl-token'] }),
       maxBodyBytes: config['max-body'],

@@ -12,6 +12,8 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import type { Eviction } from './evictions.ts';
+import type { Epoch } from './lineage.ts';
 import type { ChannelLog, Recipients } from './log.ts';
 
 /** Changes when the lines do; other versions are not read. */
@@ -33,12 +35,12 @@ export interface DumpedEntry {
 
 /** Everything a hub needs to go on where another left off. */
 export interface Dump {
-  readonly epoch: string;
+  /** Epochs whose ids are accepted, oldest first; the last is the present one. */
+  readonly epochs: readonly Epoch[];
   readonly head: number;
-  /** Channel to the newest number it has evicted. */
-  readonly evictedThrough: Readonly<Record<string, number>>;
-  /** The same for channels that are not named. */
+  /** On a channel that is not named anything may have been evicted through this number. */
   readonly evictedElsewhere: number;
+  readonly evictions: Iterable<Eviction>;
   /** In the order of their numbers. */
   readonly entries: Iterable<DumpedEntry>;
 }
@@ -77,7 +79,7 @@ interface Head extends Omit<Dump, 'entries'> {
 
 /** Writes beside `path`, then takes its place at once. Returns how many entries there are. */
 export function writeSnapshot(path: string, { entries, ...rest }: Dump, now = unixSeconds): number {
-  const head: Head = { format: FORMAT, time: now(), ...rest };
+  const head: Head = { format: FORMAT, time: now(), ...rest, evictions: [...rest.evictions] };
   const file = openSync(`${path}.new`, 'w', 0o600);
   let count = 0;
   try {

@@ -4,8 +4,9 @@
  * Blocked and costs that number.
  */
 import type { ChannelSet } from './channel.ts';
-import { COMMENT, encodeSystemEvent } from './frame.ts';
-import { cutFrame, type Piece } from './range.ts';
+import { COMMENT } from './frame.ts';
+import type { Entry } from './log.ts';
+import { cutFrame, type Piece, type Rest } from './range.ts';
 
 /** Where bytes go. uWebSockets.js's response has this shape. */
 export interface Sink {
@@ -26,9 +27,9 @@ export interface Sink {
 /** Who has to know what becomes of a stream. */
 export interface StreamOwner {
   blocked(stream: Stream): void;
-  /** The stream keeps a frame alive from now on, or no longer does. */
-  held(frame: Buffer): void;
-  released(frame: Buffer): void;
+  /** The stream keeps an entry alive from now on, or no longer does. */
+  held(entry: Entry): void;
+  released(entry: Entry): void;
   /** The stream has been Live again since just now, and is behind. */
   resumed(stream: Stream): void;
   /** The socket has had room to spare since just now: the stream need not be watched any more. */
@@ -67,8 +68,10 @@ export class Stream {
   readonly channels: ChannelSet<Stream>;
   readonly address: string;
   readonly expiresAt: number;
-  /** Everything meant for this stream through this number has been written. */
+  /** Everything meant for this stream through this number has been written, or declared missing. */
   position: number;
+  /** Number of the newest id that it was sent. */
+  toldThrough = 0;
   state: StreamState = StreamState.Live;
   /** Second of the monotonic clock at which it became Blocked. */
   blockedAt = 0;
@@ -77,10 +80,9 @@ export class Stream {
   isExpiryAnnounced = false;
   /** Nothing has been written since the last heartbeat came by. */
   #isQuiet = false;
-  // What is missing of a frame that began to go out before the stream blocked. It belongs to the
-  // frame's shared bytes and keeps them alive even when the log has evicted the entry, since a
-  // frame once begun must be finished.
-  #rest: Buffer | undefined;
+  // What is missing of a frame that began to go out before the stream blocked. It keeps the entry
+  // alive even when the log has evicted it, since a frame once begun must be finished.
+  #rest: Rest | undefined;
   #sink: Sink;
   readonly #owner: StreamOwner;
 
@@ -105,11 +107,15 @@ export class Stream {
       const piece = pieces[i]!;
       if (send(this.#sink, piece.bytes, i === last)) continue;
       this.position = piece.through;
+      this.toldThrough = piece.through;
       this.#hold(piece.rest);
       this.#block();
       return;
     }
-    if (last >= 0) this.#isQuiet = false;
+    if (last >= 0) {
+      this.#isQuiet = false;
+      this.toldThrough = pieces[last]!.through;
+    }
     this.position = end;
   }
 
@@ -125,10 +131,11 @@ export class Stream {
     this.#isQuiet = true;
   }
 
-  systemEvent(name: string, data: unknown): void {
+  /** A whole frame of the server's own. Does nothing unless the stream is Live. */
+  notice(bytes: Uint8Array): void {
     if (this.state !== StreamState.Live) return;
     this.#isQuiet = false;
-    if (!send(this.#sink, encodeSystemEvent(name, data), true)) this.#block();
+    if (!send(this.#sink, bytes, true)) this.#block();
   }
 
   /** The socket has room again. Must be called for every such event of the addon. */
@@ -162,9 +169,10 @@ export class Stream {
   #offer(): boolean {
     const rest = this.#rest;
     if (rest === undefined) return send(this.#sink, COMMENT, false);
-    if (rest.length > OFFER_BYTES) this.#rest = rest.subarray(OFFER_BYTES);
+    const { bytes, entry } = rest;
+    if (bytes.length > OFFER_BYTES) this.#rest = { bytes: bytes.subarray(OFFER_BYTES), entry };
     else this.#hold(undefined);
-    return send(this.#sink, rest.subarray(0, OFFER_BYTES), false);
+    return send(this.#sink, bytes.subarray(0, OFFER_BYTES), false);
   }
 
   /** Ends the response cleanly, on a whole frame; `farewell` is for whole lines. */
@@ -194,15 +202,16 @@ export class Stream {
     if (this.state !== StreamState.Closed) this.#over('left');
   }
 
-  /** It is in the middle of a frame, and keeps that alive. */
-  get isInsideFrame(): boolean {
-    return this.#rest !== undefined;
+  /** The entry in whose frame it is, and which it keeps alive. */
+  get heldEntry(): Entry | undefined {
+    return this.#rest?.entry;
   }
 
-  #hold(rest: Buffer | undefined): void {
-    if (this.#rest !== undefined) this.#owner.released(this.#rest);
+  #hold(rest: Rest | undefined): void {
+    const before = this.#rest;
     this.#rest = rest;
-    if (rest !== undefined) this.#owner.held(rest);
+    if (rest !== undefined) this.#owner.held(rest.entry);
+    if (before !== undefined) this.#owner.released(before.entry);
   }
 
   #block(): void {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { isPositionNotice, OPENED } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { emit, type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { tokenFor } from '../support/tokens.ts';
@@ -25,7 +26,7 @@ async function openScene(t: TestContext): Promise<Scene> {
   const server = await spawnServer(t, ['-bind', address]);
   const client = await connectRaw(t, address);
   client.send(streamRequest(tokenFor('ann')));
-  await client.until(/retry: \d+\n:\n/);
+  await client.until(OPENED);
   return { server, client };
 }
 
@@ -38,7 +39,9 @@ function bodyOf(client: RawClient): string {
 
 function dispatched(body: string): EventSourceMessage[] {
   const events: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (event) => events.push(event) });
+  const parser = createParser({
+    onEvent: (event) => void (isPositionNotice(event.event) || events.push(event)),
+  });
   parser.feed(body);
   return events;
 }

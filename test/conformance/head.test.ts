@@ -1,6 +1,7 @@
 /** What a stream's response head says, and what everything that is no stream is answered. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OPENED } from '../support/opening.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
@@ -33,10 +34,12 @@ test('S-02 head - never a length or an encoding, whatever the client would take'
   }
 });
 
-test('S-03 head - it comes with retry and a comment although the channel is silent', async (t) => {
+test('S-03 head - it comes with retry and the position although the channel is silent', async (t) => {
   const stream = await openStream(t, (await startServer(t)).eventsUrl, { headers: authorised() });
   await eventually(() => stream.text.length > 0, { what: 'the first bytes' });
-  assert.match(stream.text, /^retry: \d{4}\n:\n$/);
+  const open =
+    /^retry: \d{4}\nevent: tidings\.open\ndata: \{"heartbeat":15,"expires":\d+\}\nid: [a-z0-9]+-0\n\n:\n$/;
+  assert.match(stream.text, open);
 });
 
 test('S-04 head - nobody may store, buffer, change or sniff it', async (t) => {
@@ -83,7 +86,7 @@ test('S-06 methods - a HEAD leaves the connection in step for the next request',
   client.send(request('HEAD'));
   await client.until(/\r\n\r\n$/);
   client.send(request('GET'));
-  const text = await client.until(/retry: \d+\n/);
+  const text = await client.until(OPENED);
   assert.equal(text.match(/HTTP\/1\.1 200 OK\r\n/g)?.length, 2);
 });
 

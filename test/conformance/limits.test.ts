@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emitRaw, openNews, post } from '../support/emitting.ts';
+import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import type { Owner } from '../support/sse-client.ts';
@@ -79,16 +80,13 @@ test('S-25 size - 10,000 data lines are one event, in order, in both forms', asy
 async function openWire(t: Owner, running: RunningServer) {
   const client = await connectRaw(t, running.publicUrl);
   client.send(streamRequest(tokenFor('ann')));
-  await client.until(/retry: \d+\n:\n/);
+  await client.until(OPENED);
   return client;
 }
 
 // Frames and comments behind flushes, without the first bytes.
 const withoutComments = (body: Buffer): string =>
-  body
-    .toString('utf8')
-    .replace(/^retry: \d+\n/, '')
-    .replaceAll(/(?<=^|\n)(:\n)+/g, '');
+  withoutOpening(body.toString('utf8')).replaceAll(/(?<=^|\n)(:\n)+/g, '');
 
 test('S-26 UTF-8 - four-byte characters across every border of a write are the same bytes', async (t) => {
   const running = await startServer(t);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
@@ -22,7 +23,7 @@ async function unixServer(t: TestContext, args: readonly string[] = []): Promise
 async function rawStream(t: TestContext, url: string, user = 'slow'): Promise<RawClient> {
   const client = await connectRaw(t, url);
   client.send(streamRequest(tokenFor(user)));
-  await client.until(/retry: \d+\n:\n/);
+  await client.until(OPENED);
   return client;
 }
 
@@ -39,10 +40,7 @@ function frameOf(n: number, size: number): Buffer {
 }
 
 const withoutNudges = (body: Buffer): string =>
-  body
-    .toString('latin1')
-    .replace(/^retry: \d+\n:\n/, '')
-    .replaceAll('\n\n:\n', '\n\n');
+  withoutOpening(body.toString('latin1')).replaceAll('\n\n:\n', '\n\n');
 
 test('slow reader - frames of every size around the limits arrive uncorrupted after a pause', {
   timeout: 120_000,

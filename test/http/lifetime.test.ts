@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { withoutOpening } from '../support/opening.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { startServer } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
@@ -21,7 +22,7 @@ test('expiry - announced, then the stream ends at exp on a whole frame, and its 
   const notice = await stream.next();
   assert.equal(notice.event, 'tidings.expiring');
   assert.match(notice.data, /^[123]$/);
-  assert.equal(notice.id, undefined, 'the id of a client stays what it was');
+  assert.match(notice.id ?? '', /-0$/, 'where the client is');
   await stream.end({ withinMs: 6_000 });
   assert.equal(stream.cut, false);
   assert.equal(stream.events.length, 1, 'told once');
@@ -45,7 +46,7 @@ test('silence - 30 s hold nothing but heartbeats, then an event arrives', {
   const stream = await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
   const began = performance.now();
   await eventually(() => performance.now() - began > 30_000, { withinMs: 31_000 });
-  assert.match(stream.text, /^retry: \d+\n:\n(:\n){4,6}$/);
+  assert.match(withoutOpening(stream.text), /^(:\n){4,6}$/);
   append(server.hub as never, 1, 'data: x\n\n');
   assert.equal((await stream.next()).data, 'x');
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openNews, post } from '../support/emitting.ts';
+import { OPENED } from '../support/opening.ts';
 import { Random } from '../support/prng.ts';
 import { connectRaw, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
@@ -100,7 +101,7 @@ test('X-20 pipelining - a second request on a stream ends that stream, and no ot
   for (const second of [streamRequest(tokenFor('eve')), 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n']) {
     const later = await connectRaw(t, running.publicUrl);
     later.send(streamRequest(tokenFor('ann')));
-    await later.until(/retry: \d+/);
+    await later.until(OPENED);
     later.send(second);
     await eventually(() => later.closed, {
       withinMs: CLOSE_WITHIN_MS,
@@ -124,7 +125,7 @@ test('X-20 pipelining - garbage on a stream ends it or changes nothing, and harm
   const other = await openNews(t, running, 'bob');
   const client = await connectRaw(t, running.publicUrl);
   client.send(streamRequest(tokenFor('ann')));
-  await client.until(/retry: \d+/);
+  await client.until(OPENED);
   client.send('garbage\r\n\r\n');
   await post(`${running.controlUrl}/emit/`, { userId: '*', channel: 'news', data: 'still here' });
   await eventually(() => client.closed || client.text.includes('data: still here\nid: '), {

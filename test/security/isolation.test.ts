@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EVERYONE } from '../../src/channel-name.ts';
-import { Hub } from '../../src/hub.ts';
 import type { Sink } from '../../src/stream.ts';
 import { post } from '../support/emitting.ts';
+import { newHub } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
 import { startServer } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
@@ -70,7 +70,7 @@ test('X-24 isolation - a million deliveries in the hub, with streams that block:
   const random = new Random();
   const note = `TEST_SEED=${random.seed}`;
   const retention = { capacity: 100_000, ttlSeconds: 3_600, budgetBytes: 2 ** 31 };
-  const hub = new Hub({ retention, epoch: 'e' });
+  const hub = newHub({ retention });
   const all = subscribers(random, 200).map((subscriber) => {
     const { user, channels } = subscriber;
     const sink = new CountingSink();

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Hub } from '../../src/hub.ts';
 import { openNews, post } from '../support/emitting.ts';
+import { append, newHub } from '../support/hub.ts';
 import { connectRaw, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { startServer } from '../support/server.ts';
 import { spawnServer } from '../support/spawn-server.ts';
@@ -136,13 +136,15 @@ test('X-14 slow readers - those that never read are closed as stalled, and cost 
 // Of a process of its own, whose heap holds nothing else.
 test('X-16 channels - the budget bounds what a million channels without streams cost', async () => {
   const budgetBytes = 16 * MB;
-  const hub = new Hub({
-    retention: { capacity: 10, ttlSeconds: 300, budgetBytes },
-    epoch: 'e',
-  });
+  const hub = newHub({ retention: { capacity: 10, ttlSeconds: 300, budgetBytes } });
   const rss = process.memoryUsage().rss;
   for (let n = 1; n <= 1_000_000; n += 1) {
-    hub.append({ n, channels: [`channel ${n}`], to: undefined, bytes: Buffer.allocUnsafeSlow(20) });
+    append(hub, {
+      n,
+      channels: [`channel ${n}`],
+      to: undefined,
+      bytes: Buffer.allocUnsafeSlow(20),
+    });
     if (n % 10_000 === 0) await turn();
   }
   assert.ok(hub.retainedBytes <= budgetBytes);

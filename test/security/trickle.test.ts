@@ -1,6 +1,7 @@
 /** Readers that are not stuck but nearly so: they must cost the others nothing, and end. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { OPENED } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { emit } from '../support/spawn-server.ts';
@@ -16,7 +17,7 @@ const EVENTS = 150;
 async function reader(t: TestContext, { publicUrl }: RunningServer, user: string) {
   const raw = await connectRaw(t, publicUrl);
   raw.send(streamRequest(tokenFor(user)));
-  await raw.until(/retry: \d+\n:\n/);
+  await raw.until(OPENED);
   return raw;
 }
 

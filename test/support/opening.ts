@@ -12,3 +12,6 @@ const OPENING =
 
 /** A stream's text from its first event or heartbeat on. */
 export const withoutOpening = (text: string): string => text.replace(OPENING, '');
+
+/** A stream is open: its first bytes have arrived. */
+export const OPENED = /event: tidings\.open\ndata: [^\n]*\n(?:id: [^\n]*\n)?\n/;

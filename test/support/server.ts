@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { parseOptions, resolveConfig, type TokenKeys } from '../../src/config.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Server } from '../../src/server.ts';
+import { assertRetained } from './hub.ts';
 import type { Owner } from './sse-client.ts';
 import { SECRET } from './tokens.ts';
 
@@ -44,6 +45,7 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
     assert.equal(server.hub.streams.size, 0, 'streams left open');
     assert.equal(server.hub.blockedStreams.size, 0, 'blocked streams left');
     assert.equal(server.hub.slowStreams.size, 0, 'slow streams left');
+    assertRetained(server.hub);
   });
   const { publicUrl, controlUrl } = server;
   return { server, publicUrl, controlUrl, eventsUrl: `${publicUrl}/events/`, log };

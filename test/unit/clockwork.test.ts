@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Clockwork } from '../../src/clockwork.ts';
-import { Hub } from '../../src/hub.ts';
 import type { CloseReason } from '../../src/stream.ts';
 import { FakeSink } from '../support/fake-sink.ts';
+import { newHub } from '../support/hub.ts';
 
 function setUp(expiresAt: number) {
   const clock = { now: 0 };
   const reasons: CloseReason[] = [];
-  const hub = new Hub({
-    retention: { capacity: 10, ttlSeconds: 60, budgetBytes: 1_000_000 },
-    epoch: 'e',
+  const hub = newHub({
+    notices: true,
     onClosed: (_, reason) => reasons.push(reason),
     now: () => clock.now,
   });
   const clockwork = new Clockwork({ hub, heartbeatSeconds: 15, stallSeconds: 30 });
   const sink = new FakeSink();
   const stream = hub.open(sink, { user: 'ann', channels: ['c'], address: '', expiresAt });
+  sink.writes.length = 0; // the opening
   return { clock, reasons, hub, clockwork, sink, stream };
 }
 
@@ -26,7 +26,7 @@ test('expiry - announced once 30 s ahead, ended at exp', () => {
     clock.now = now;
     clockwork.checkExpiry(stream);
   }
-  assert.equal(sink.text, 'event: tidings.expiring\ndata: 30\n\n:\n');
+  assert.equal(sink.text, 'event: tidings.expiring\ndata: 30\nid: e-0\n\n:\n');
   clock.now = 100;
   clockwork.checkExpiry(stream);
   assert.deepEqual([sink.hasEnded, reasons], [true, ['expired']]);
@@ -42,7 +42,7 @@ test('expiry - a blocked stream is told when it can be told', () => {
   const { clock, clockwork, hub, sink, stream } = setUp(100);
   hub.blocked(stream);
   sink.isFull = true;
-  stream.systemEvent('x', 1); // blocks it
+  stream.notice(Buffer.from('x')); // blocks it
   clock.now = 80;
   clockwork.checkExpiry(stream);
   sink.isFull = false;

@@ -35,9 +35,10 @@ test('frame - what is not Unicode becomes U+FFFD', () => {
   assert.equal(encodeEvent('\ud800', undefined, 'e-3').toString(), 'data: \ufffd\nid: e-3\n\n');
 });
 
-test('frame - system events carry no id', () => {
-  const bytes = encodeSystemEvent('gap', { after: 'e-1' });
-  assert.equal(bytes.toString(), 'event: tidings.gap\ndata: {"after":"e-1"}\n\n');
+test('frame - system events carry the id they are given', () => {
+  const gap = 'event: tidings.gap\ndata: {"after":"e-1"}\n';
+  assert.equal(encodeSystemEvent('gap', { after: 'e-1' }, 'e-2'), `${gap}id: e-2\n\n`);
+  assert.equal(encodeSystemEvent('gap', { after: 'e-1' }, undefined), `${gap}\n`);
 });
 
 test('frame - retry is digits only', () => {

@@ -1,0 +1,89 @@
+/**
+ * What is no longer retained: on which channel, for whom, through which number. It is what makes a
+ * notice of a gap true, so it is exact, for each user and each channel. It is bounded in bytes: the
+ * oldest facts give way, and from then on a channel whose facts are gone counts as if what was
+ * evicted had been meant for everyone.
+ */
+
+/** What a fact costs besides the characters of its names: a string, a slot of a map, a number, in bytes. */
+export const FACT_OVERHEAD_BYTES = 80;
+
+/** The newest number evicted on this channel for this user, or (null) for everyone. */
+export type Eviction = readonly [channel: string, user: string | null, n: number];
+
+export class Evictions {
+  readonly #limitBytes: number;
+  readonly #gaveWay: (channel: string, n: number) => boolean;
+  // Channel, or channel LF user (names hold no control characters), to number; oldest fact first.
+  readonly #facts = new Map<string, number>();
+  /** Bytes of all facts. */
+  bytes = 0;
+  /** The newest number of any fact so far: a reader that has had it misses nothing told of here. */
+  newest = 0;
+  /** On a channel that is not known anything may have been evicted through this number. */
+  elsewhere = 0;
+
+  /**
+   * `gaveWay` is told when a fact had to go; it returns true when the channel is there to take over
+   * that something was evicted through `n`.
+   */
+  constructor(limitBytes: number, gaveWay: (channel: string, n: number) => boolean) {
+    this.#limitBytes = limitBytes;
+    this.#gaveWay = gaveWay;
+  }
+
+  /** An entry for this user is gone. */
+  addFor(channel: string, user: string, n: number): void {
+    this.#set(keyOf(channel, user), n);
+  }
+
+  /** The newest number evicted for this user; 0 when there is none. */
+  for(channel: string, user: string): number {
+    return this.#facts.size === 0 ? 0 : (this.#facts.get(keyOf(channel, user)) ?? 0);
+  }
+
+  /** A channel is forgotten: what it had evicted for everyone is kept here meanwhile. */
+  keep(channel: string, n: number): void {
+    if (n > this.elsewhere) this.#set(channel, n);
+  }
+
+  /** What a channel that comes to be has to take for evicted for everyone. */
+  take(channel: string): number {
+    const kept = this.#facts.get(channel) ?? 0;
+    this.#delete(channel);
+    return Math.max(kept, this.elsewhere);
+  }
+
+  *[Symbol.iterator](): IterableIterator<Eviction> {
+    for (const [key, n] of this.#facts) {
+      const [channel, user] = key.split('\n') as [string, string | undefined];
+      yield [channel, user ?? null, n];
+    }
+  }
+
+  #set(key: string, n: number): void {
+    this.newest = Math.max(this.newest, n);
+    const known = this.#facts.get(key);
+    if (known !== undefined && known >= n) return;
+    if (known === undefined) this.bytes += sizeOf(key);
+    else this.#facts.delete(key);
+    this.#facts.set(key, n);
+    while (this.bytes > this.#limitBytes) this.#giveWay();
+  }
+
+  #delete(key: string): void {
+    if (this.#facts.delete(key)) this.bytes -= sizeOf(key);
+  }
+
+  #giveWay(): void {
+    const [key, n] = this.#facts.entries().next().value!;
+    this.#delete(key);
+    const [channel] = key.split('\n') as [string];
+    if (!this.#gaveWay(channel, n)) this.elsewhere = Math.max(this.elsewhere, n);
+  }
+}
+
+const keyOf = (channel: string, user: string): string => `${channel}\n${user}`;
+
+// One byte a character is what nearly all names take.
+const sizeOf = (key: string): number => key.length + FACT_OVERHEAD_BYTES;

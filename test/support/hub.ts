@@ -1,0 +1,48 @@
+/** A hub without sockets, and the sum of what it ought to count. */
+import assert from 'node:assert/strict';
+import { Hub, type HubOptions, type NewEntry } from '../../src/hub.ts';
+import { cost, type Entry } from '../../src/log.ts';
+import { CHANNEL_OVERHEAD_BYTES, type RetentionLimits } from '../../src/retention.ts';
+
+export interface TestHubOptions extends Partial<Omit<HubOptions, 'retention' | 'notices'>> {
+  readonly retention?: Partial<RetentionLimits>;
+  /** Whether `tidings.*` are sent; most tests look at nothing but the entries. */
+  readonly notices?: boolean;
+}
+
+export function newHub({ retention, notices = false, ...rest }: TestHubOptions = {}): Hub {
+  return new Hub({
+    epoch: 'e',
+    ...rest,
+    retention: { capacity: 1_000, ttlSeconds: 60, budgetBytes: 50_000_000, ...retention },
+    notices: { isOn: notices, heartbeatSeconds: 15 },
+  });
+}
+
+/** As the publisher does it: room first. */
+export function append(hub: Hub, entry: NewEntry): number {
+  hub.admit(entry);
+  return hub.append(entry);
+}
+
+export const entryOf = (n: number, to: Entry['to'] = undefined, text = `${n}`): Entry => ({
+  n,
+  to,
+  bytes: Buffer.from(text),
+  time: n,
+  logs: 0,
+  readers: 0,
+});
+
+/** Bytes counted in the budget are those that are there: every entry once, and every channel that holds some. */
+export function assertRetained(hub: Hub): void {
+  const entries = new Set<Entry>();
+  let sum = 0;
+  for (const { log } of hub.channels.values()) {
+    for (const entry of log.after(0)) entries.add(entry);
+    if (log.count > 0) sum += CHANNEL_OVERHEAD_BYTES;
+  }
+  for (const { heldEntry } of hub.streams) if (heldEntry !== undefined) entries.add(heldEntry);
+  for (const entry of entries) sum += cost(entry);
+  assert.equal(hub.retainedBytes, sum, 'bytes counted in the budget that are not there');
+}
