@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Hub } from '../../src/hub.ts';
 import type { Stream } from '../../src/stream.ts';
 import { FakeSink } from '../support/fake-sink.ts';
-import { newHub as hubOf } from '../support/hub.ts';
+import { assertRetained, newHub as hubOf } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -207,4 +207,33 @@ test('hub - an emit each to many users in one turn reads the log once per slice,
   while (sinks.some((sink) => sink.writes.length === 0)) await turn();
   assert.ok(reads < 200, `${reads} reads`);
   for (const [i, sink] of sinks.entries()) assert.equal(sink.text, `<${i + 1}>:\n`);
+});
+
+test('hub - counting who is on two channels walks the smaller one only', () => {
+  const hub = newHub();
+  const visited: string[] = [];
+  for (let i = 0; i < 1_000; i += 1) openOn(hub, `u${i}`, ['all', `user-${i % 500}`]);
+  const { users } = hub.channels.get('all')!;
+  const values = users.values.bind(users);
+  users.values = () => {
+    visited.push('all');
+    return values();
+  };
+  assert.equal(hub.append(entry(1, ['user-7', 'all'])), 1_000);
+  assert.equal(hub.append(entry(2, ['all', 'nobody'])), 1_000);
+  assert.equal(hub.append(entry(3, ['user-7', 'user-8'])), 4);
+  assert.deepEqual(visited, []);
+});
+
+test('hub - entries that another hub had own their bytes', () => {
+  const hub = newHub();
+  for (let n = 1; n <= 10; n += 1)
+    hub.append(entry(n, ['a', 'b'], n % 2 === 0 ? 'ann' : undefined));
+  const next = hubOf({ epoch: 'f', olderEpochs: [{ epoch: 'e', head: 10 }] });
+  next.restore(hub.dump());
+  assertRetained(next);
+  for (const { bytes } of next.channels.get('a')!.log.after(0))
+    assert.equal(bytes.buffer.byteLength, bytes.length);
+  assert.equal(next.retainedBytes, hub.retainedBytes);
+  assert.equal(next.head, 10);
 });

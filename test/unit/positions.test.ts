@@ -187,3 +187,12 @@ test('spread - a thousand pages that each choose a moment in it come at 200 a se
   }
   assert.ok(Math.max(...perSecond.values()) <= 210, JSON.stringify([...perSecond]));
 });
+
+test('positions - a notice of a gap leaves no range behind, whatever set of channels the stream has', async () => {
+  const { emit, open } = setUp();
+  for (let i = 0; i < 50; i += 1) emit(['all']);
+  await turn();
+  const streams = Array.from({ length: 300 }, (_, i) => open(`u${i}`, 'other-1').stream);
+  await turn();
+  assert.ok(streams.every((stream) => !stream.channels.hasRange));
+});
