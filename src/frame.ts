@@ -13,15 +13,18 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * A payload as its emitter wrote it, except that line ends at its end are folded into ours. The id
- * comes last, so a client that commits ids as it parses never commits one of a frame it has not got.
+ * A payload as its emitter wrote it, except that its line ends become LF, and those at its end are
+ * folded into ours: some clients split a frame with two kinds of them wrongly. The id comes last, so a
+ * client that commits ids as it parses never commits one of a frame it has not got.
  */
 export function encodeRaw(payload: string, id: string): Buffer {
   let end = payload.length;
   while (end > 0 && isLineEnd(payload.charCodeAt(end - 1))) end -= 1;
-  const text = payload.slice(0, end);
+  const text = payload.slice(0, end).replace(OTHER_LINE_ENDS, '\n');
   return ownBytes(text === '' ? `id: ${id}\n\n` : `${text}\nid: ${id}\n\n`);
 }
+
+const OTHER_LINE_ENDS = /\r\n?/g;
 
 /** Any text as the data of one event; `event` must hold neither CR nor LF. */
 export function encodeEvent(data: string, event: string | undefined, id: string): Buffer {

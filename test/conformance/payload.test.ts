@@ -1,6 +1,6 @@
 /**
- * What becomes of payloads (WHATWG HTML, 9.2.6). A raw payload goes out untouched but for the line
- * ends at its end, without validation: that was promised to its emitters. So payloads that no client
+ * What becomes of payloads (WHATWG HTML, 9.2.6). A raw payload goes out untouched but for its line
+ * ends, without validation: that was promised to its emitters. So payloads that no client
  * would dispatch are accepted, and those with an `id:` or `retry:` of their own keep it; the id that
  * counts is the last line, ours.
  */
@@ -47,7 +47,9 @@ test('S-10 data - exactly one space after the colon is dropped by clients, none 
 
 test('S-11 data - two lines are one event, however lines end', async (t) => {
   const payloads = ['data: a\ndata: b', 'data: a\rdata: b', 'data: a\r\ndata: b'];
-  assert.deepEqual(dataOf(await sent(t, payloads)), ['a\nb', 'a\nb', 'a\nb']);
+  const result = await sent(t, payloads);
+  assert.deepEqual(dataOf(result), ['a\nb', 'a\nb', 'a\nb']);
+  assert.equal(result.stream.text.includes('\r'), false, 'one kind of line end in a stream');
 });
 
 test('S-11 data - the structured form writes LF only, whatever the text holds', async (t) => {

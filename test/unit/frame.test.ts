@@ -6,8 +6,12 @@ const raw = (payload: string) => encodeRaw(payload, 'e-1').toString();
 
 test('frame - a raw payload goes out untouched, its id last', () => {
   assert.equal(raw('data: a'), 'data: a\nid: e-1\n\n');
-  assert.equal(raw('id: 9\r\ndata: a\rdata: b'), 'id: 9\r\ndata: a\rdata: b\nid: e-1\n\n');
   assert.equal(raw('your_data'), 'your_data\nid: e-1\n\n');
+});
+
+test('frame - line ends inside a payload become LF', () => {
+  assert.equal(raw('id: 9\r\ndata: a\rdata: b'), 'id: 9\ndata: a\ndata: b\nid: e-1\n\n');
+  assert.equal(raw('a\r\r\nb\n\rc\r\n\r\nd'), 'a\n\nb\n\nc\n\nd\nid: e-1\n\n');
 });
 
 test('frame - line ends at the end of a payload are folded into the frame', () => {
