@@ -31,7 +31,7 @@ export function parseEmit(fields: Fields): OutgoingEvent {
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
 export function parseTokenRequest(fields: Fields): TokenRequest {
-  const userId = checkName('userId', textOf(fields, 'userId'));
+  const userId = checkName('userId', fields.values.get('userId'));
   if (userId === EVERYONE) invalid('userId * names recipients and cannot be an identity');
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
   return { userId, channels, seconds: secondsOf(fields) };

@@ -119,6 +119,9 @@ for (const text of [
   '\ud800',
   'a\u202eb',
   'a\u200bb',
+  'a\u00a0b',
+  'a\ufe0f',
+  'Jos\ufffd',
   '\ufeff',
   '\u2028',
 ])

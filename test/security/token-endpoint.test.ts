@@ -51,8 +51,29 @@ test('J-31 token - holds the three claims and nothing else that a request brough
 
 test('J-32 token - names obey the rule that opening a stream has', async (t) => {
   const { controlUrl } = await startServer(t);
-  const bad: unknown[] = ['', 7, {}, null, true, 'x'.repeat(257), 'é'.repeat(129), 'a\nb', 'a\0'];
-  bad.push('\x1b[2J', '\x85', '\ud800', 'a\u202eb', 'a\u200bb', '\ufeff', '\u2028');
+  const bad: unknown[] = [
+    '',
+    7.5,
+    2 ** 53,
+    {},
+    null,
+    true,
+    'x'.repeat(257),
+    'é'.repeat(129),
+    'a\nb',
+    'a\0',
+  ];
+  bad.push(
+    '\x1b[2J',
+    '\x85',
+    '\ud800',
+    'a\u202eb',
+    'a\u200bb',
+    '\ufeff',
+    '\u2028',
+    '\ufffd',
+    'a\ufe0f',
+  );
   for (const name of bad) {
     for (const body of [
       { userId: name, channel: 'news', exp: 60 },
