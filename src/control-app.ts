@@ -97,11 +97,15 @@ export class ControlApp {
     req: HttpRequest,
     answerTo: (fields: Fields) => Answer | Promise<Answer>,
   ): void {
-    const type = req.getHeader('content-type');
+    const head = {
+      contentType: req.getHeader('content-type'),
+      contentEncoding: req.getHeader('content-encoding'),
+      query: req.getQuery() ?? '',
+    };
     const declaredBytes = Number(req.getHeader('content-length')) || 0;
     const { maxBodyBytes, logger } = this.#options;
     exchange.readBody(declaredBytes, maxBodyBytes, (body) => {
-      exchange.answerWith(logger, () => answerTo(parseFields(type, body)));
+      exchange.answerWith(logger, () => answerTo(parseFields(head, body)));
     });
   }
 

@@ -49,23 +49,22 @@ function recipients(values: readonly unknown[]): Recipients {
 
 function contentOf(fields: Fields): EventContent {
   const payload = textOf(fields, 'payload');
-  const data = fields.isForm ? textOf(fields, 'data') : fields.values.get('data');
   const event = textOf(fields, 'event');
-  if (payload === undefined && data === undefined)
-    throw new TidingsError('FIELD_MISSING', 'payload is missing (or give data)');
   if (payload === undefined)
-    return { kind: 'structured', data: dataText(data), event: checkEvent(event) };
-  if (data !== undefined) invalid('payload and data exclude each other: give one of them');
+    return { kind: 'structured', data: dataOf(fields), event: checkEvent(event) };
+  // Beside a payload, null is the empty field of a typed client, as it is everywhere else.
+  if ((fields.values.get('data') ?? null) !== null)
+    invalid('payload and data exclude each other: give one of them');
   if (event !== undefined) invalid('event goes with data: a payload holds its own event: line');
   return { kind: 'raw', payload };
 }
 
-function dataText(data: unknown): string {
-  try {
-    return typeof data === 'string' ? data : JSON.stringify(data);
-  } catch {
-    return invalid('data is nested too deeply'); // JSON.parse goes deeper than JSON.stringify
-  }
+// Text, or any other value of JSON as it was written.
+function dataOf(fields: Fields): string {
+  const isText = fields.isForm || typeof fields.values.get('data') === 'string';
+  const data = isText ? textOf(fields, 'data') : fields.sourceOf('data');
+  if (data !== undefined) return data;
+  throw new TidingsError('FIELD_MISSING', 'payload is missing (or give data)');
 }
 
 function checkEvent(event: string | undefined): string | undefined {

@@ -24,6 +24,9 @@ function post(path: string, body: string, type = FORM): string {
 
 const FORM_EMIT = 'userId=*&channel=news&payload=data%3A%20hello%0Adata%3A%20there';
 
+const MULTIPART_DATA =
+  '--B\r\nContent-Disposition: form-data; name="data"\r\n\r\nhello\r\n--B--\r\n';
+
 const REQUESTS: readonly string[] = [
   streamRequest(tokenFor('eve')),
   streamRequest(tokenFor('eve', ['news', 'sport'])),
@@ -34,6 +37,7 @@ const REQUESTS: readonly string[] = [
   post('/emit/', FORM_EMIT),
   post('/emit/', FORM_EMIT.replace('*', 'eve')),
   post('/emit/', '{"userId":["eve","*"],"channel":["news"],"data":{"a":[1]}}', 'application/json'),
+  post('/emit/?userId=eve&channel[0]=news', MULTIPART_DATA, 'multipart/form-data; boundary=B'),
   post('/token/', 'userId=eve&channel=news&channel=sport&exp=60'),
   post('/token/', '{"userId":"eve","channel":["news"],"exp":60}', 'application/json'),
   post('/emit/', FORM_EMIT).replace(

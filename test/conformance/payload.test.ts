@@ -183,34 +183,36 @@ test('S-22 data - characters that look like line ends elsewhere are data here', 
   );
 });
 
-test('S-23 UTF-8 - bytes that are none become U+FFFD, in both forms', async (t) => {
+test('S-23 UTF-8 - bytes that are none are refused, in both forms, and nothing goes out', async (t) => {
   const running = await startServer(t);
   const stream = await openNews(t, running);
-  const emitBytes = (body: Buffer | string, type: string) =>
-    fetch(`${running.controlUrl}/emit/`, {
+  const emitBytes = async (type: string, ...parts: (string | number[])[]) => {
+    const response = await fetch(`${running.controlUrl}/emit/`, {
       method: 'POST',
       headers: { 'content-type': type },
-      body,
+      body: Buffer.concat(parts.map((part) => Buffer.from(part as string))),
     });
+    return [response.status, ((await response.json()) as { error: string }).error];
+  };
   const FORM = 'application/x-www-form-urlencoded';
   const JSON_TYPE = 'application/json';
   const head = 'userId=*&channel=news&payload=data: ';
+  const json = '{"userId":"*","channel":"news","data":"';
+  const MALFORMED = [400, 'BODY_MALFORMED'];
   for (const bytes of [
     [0xff, 0xfe],
     [0xc0, 0x80],
     [0xed, 0xa0, 0x80],
     [0xf0, 0x9f],
-  ])
-    await emitBytes(Buffer.concat([Buffer.from(head), Buffer.from(bytes)]), FORM);
-  await emitBytes(`${head}%FF%C0%80`, FORM);
-  const json = '{"userId":"*","channel":"news","data":"';
-  await emitBytes(
-    Buffer.concat([Buffer.from(json), Buffer.from([0xff]), Buffer.from('"}')]),
-    JSON_TYPE,
-  );
-  await emitBytes(`${json}\\ud800"}`, JSON_TYPE);
-  await emitBytes(`${json}\\udc00x\\ud800","event":"\\ud83d"}`, JSON_TYPE);
-  const events = await stream.arrived(8);
-  for (const { data } of events) assert.match(data, /^[\uFFFDx]+$/u);
-  assert.equal(Buffer.from(stream.text).toString('utf8'), stream.text);
+  ]) {
+    const percents = bytes.map((byte) => `%${byte.toString(16)}`).join('');
+    assert.deepEqual(await emitBytes(FORM, head, bytes), MALFORMED, percents);
+    assert.deepEqual(await emitBytes(FORM, head, percents), MALFORMED, percents);
+    assert.deepEqual(await emitBytes(JSON_TYPE, json, bytes, '"}'), MALFORMED, percents);
+  }
+  const INVALID = [400, 'FIELD_INVALID'];
+  for (const rest of ['\\ud800"}', '\\udc00\\ud800"}', '","event":"\\ud83d"}'])
+    assert.deepEqual(await emitBytes(JSON_TYPE, json, rest), INVALID, rest);
+  await emitRaw(running, 'data: \ufffd, meant');
+  assert.equal((await stream.next()).data, '\ufffd, meant');
 });

@@ -133,6 +133,8 @@ test('emit - what is malformed gets a code and a sentence naming the field, and 
     [{ ...GOOD, userId: true }, 'FIELD_INVALID', /^userId must be a string/],
     [{ ...GOOD, userId: 1.5 }, 'FIELD_INVALID', /^userId as a number must be whole/],
     [{ ...GOOD, channel: [1, 2 ** 53] }, 'FIELD_INVALID', /^channel as a number must be whole/],
+    [{ ...GOOD, userId: null }, 'FIELD_MISSING', /^userId is missing/],
+    [{ ...without('data'), payload: null }, 'FIELD_MISSING', /^payload is missing/],
     [{ ...GOOD, userId: [] }, 'FIELD_INVALID', /^userId must have 1 to/],
     [{ ...GOOD, channel: ['a', null] }, 'FIELD_INVALID', /^channel must be a string/],
     [{ ...GOOD, channel: 'a\nb' }, 'FIELD_INVALID', /^channel must not contain control/],

@@ -67,16 +67,20 @@ test('X-01 pages - a request that a foreign page made is 403 and emits nothing',
   assert.equal(running.server.hub.channels.size, 0);
 });
 
-// Forms are the contract, and browsers send an Origin with each; text/plain and multipart are not.
-test('X-01 pages - the other types that a page can send without asking are 415', async (t) => {
+// Forms are what backends send, and browsers send an Origin with each; text/plain is not.
+test('X-01 pages - of what a page can send without asking only forms are taken, and not from it', async (t) => {
   const running = await startServer(t);
-  for (const type of [
-    'text/plain',
-    'multipart/form-data; boundary=x',
-    '',
-    'text/plain; application/json',
-  ])
+  for (const type of ['text/plain', '', 'text/plain; application/json'])
     assert.equal(statusOf(await control(t, running, { type })), 415, type);
+  const lines = ['Origin: https://evil.example'];
+  const path = '/emit/?userId=*&channel=news&data=forged';
+  for (const type of [FORM, 'multipart/form-data; boundary=x', 'text/plain', ''])
+    assert.equal(statusOf(await control(t, running, { type, path, lines })), 403, type);
+  const { status } = await fetch(running.controlUrl + path, {
+    method: 'POST',
+    headers: { origin: 'https://evil.example' },
+  });
+  assert.equal(status, 403, 'fields in the query alone');
   assert.equal(running.server.hub.channels.size, 0);
   const own = `Origin: ${running.controlUrl}`;
   assert.equal(statusOf(await control(t, running, { lines: [own] })), 200);

@@ -15,7 +15,7 @@ test('J-30 token - exp must be whole seconds from now, from 1 to ten years', asy
   const { controlUrl } = await startServer(t);
   const url = `${controlUrl}/token/`;
   const base = { userId: 'ann', channel: 'news' };
-  const bad = [0, -1, 1.5, '3600', '1h', null, true, [60], {}, 1e20, 315_360_001];
+  const bad = [0, -1, 1.5, '3600', '1h', true, [60], {}, 1e20, 315_360_001];
   for (const exp of bad) {
     const { status, text } = await post(url, { ...base, exp });
     assert.deepEqual([status, JSON.parse(text).error], [400, 'FIELD_INVALID'], String(exp));
@@ -27,7 +27,8 @@ test('J-30 token - exp must be whole seconds from now, from 1 to ten years', asy
   const badText = ['0', '-1', '+5', '1.5', '1h', '', ' 60', '1e3', '0x10', 'Infinity', '315360001'];
   for (const exp of badText)
     assert.equal((await post(url, form({ ...base, exp }))).status, 400, JSON.stringify(exp));
-  assert.equal(JSON.parse((await post(url, base)).text).error, 'FIELD_MISSING');
+  for (const body of [base, { ...base, exp: null }])
+    assert.equal(JSON.parse((await post(url, body)).text).error, 'FIELD_MISSING');
   assert.equal((await post(url, form({ ...base, exp: '3600' }))).status, 200);
   assert.equal((await post(url, { ...base, exp: 315_360_000 })).status, 200);
 });
