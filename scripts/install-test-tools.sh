@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-# A command or a file that shows the tool is there | its Debian package | what needs it
+# A command, a file or a pattern of files that shows the tool is there | its Debian package, of the
+# same name in 12 and 13 | what needs it
 readonly TOOLS='
 apache2|apache2|tests behind Apache and of the browser page through it
 nginx|nginx|tests behind nginx
@@ -17,6 +18,11 @@ condure|condure|benchmarks against Pushpin
 haproxy|haproxy|tests behind HAProxy
 caddy|caddy|tests behind Caddy
 chromium|chromium|tests in a real browser
+firefox-esr|firefox-esr|tests in Firefox
+/usr/lib/*-linux-gnu*/webkit2gtk-*/MiniBrowser|webkit2gtk-driver|tests in WebKit
+xvfb-run|xvfb|tests in WebKit
+xauth|xauth|tests in WebKit
+dbus-run-session|dbus-daemon|tests in WebKit
 curl|curl|tests with curl as the client
 openssl|openssl|tests over TLS
 strace|strace|tests that count system calls
@@ -41,7 +47,7 @@ readonly REQUIREMENTS=scripts/python-requirements.txt
 
 is_there() {
   case $1 in
-    /*) [ -e "$1" ] ;;
+    /*) compgen -G "$1" >/dev/null ;;
     ensurepip) [ -x "$PYTHON_DIR/bin/python" ] || python3 -c 'import ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
