@@ -12,7 +12,8 @@ import {
   openPageStream,
   type PageStream,
 } from '../support/chromium.ts';
-import { eventsUrl, heartbeats, onFixedPort, say } from '../support/client-scenarios.ts';
+import { heartbeats, onFixedPort, say } from '../support/client-scenarios.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { temporaryFolder } from '../support/proxy.ts';
 import { emit, type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { tokenFor } from '../support/tokens.ts';
@@ -26,12 +27,14 @@ function browserTest(name: string, run: (t: TestContext) => Promise<void>): void
   test(`polyfill behind Apache - ${name}`, (t) => (reason ? t.skip(reason) : run(t)));
 }
 
-/** Apache with the contract's block in front of `server`, and the page open in Chromium. */
-async function openSite(t: TestContext, server: SpawnedServer) {
+type Upstream = Pick<SpawnedServer, 'publicUrl'>;
+
+/** Apache with the contract's block in front of a server, and the page open in Chromium. */
+async function openSite(t: TestContext, { publicUrl }: Upstream) {
   const documentRoot = await temporaryFolder(t, 'site');
   await writeFile(path.join(documentRoot, 'index.html'), PAGE);
   await copyFile(POLYFILL, path.join(documentRoot, 'polyfill.js'));
-  const publicPort = Number(new URL(eventsUrl(server)).port);
+  const publicPort = Number(new URL(publicUrl).port);
   const { url } = await startApache(t, { publicPort, documentRoot });
   const page = await (await openBrowser(t)).newPage();
   await page.goto(`${url}/`);
@@ -40,7 +43,7 @@ async function openSite(t: TestContext, server: SpawnedServer) {
 
 async function openPolyfill(
   t: TestContext,
-  server: SpawnedServer,
+  server: Upstream,
   { token = tokenFor('ann'), options = '' } = {},
 ): Promise<PageStream> {
   const page = await openSite(t, server);
@@ -82,6 +85,19 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     assert.deepEqual(await stream.messages(), ['before', 'after']);
   });
 }
+
+browserTest('a stream cut before its first event misses nothing', async (t) => {
+  const server = await spawnServer(t);
+  const link = await FaultProxy.open(t, server.publicUrl);
+  const stream = await openPolyfill(t, { publicUrl: link.url });
+  await stream.opened(1, { withinMs: 10_000 });
+  link.cutAll();
+  await say(server, 'while away');
+  await stream.arrived('message', 1, { withinMs: 15_000 });
+  await say(server, 'live');
+  await stream.arrived('message', 2);
+  assert.deepEqual(await stream.messages(), ['while away', 'live']);
+});
 
 browserTest('heartbeats keep it connected and are not events', async (t) => {
   const server = await spawnServer(t, ['-heartbeat', '1']);

@@ -1,7 +1,11 @@
 /** What a client library gets when it comes back: everything it missed, or an honest word about the loss. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { connectEventSource } from '../support/client-eventsource.ts';
+import {
+  connectEventSource,
+  connectEventSource2,
+  connectEventSource3,
+} from '../support/client-eventsource.ts';
 import { connectEventSourceClient } from '../support/client-eventsource-client.ts';
 import {
   connectFetchEventSource,
@@ -9,7 +13,13 @@ import {
   RECONNECT_ON_CLOSE,
 } from '../support/client-fetch-event-source.ts';
 import { type ConnectOptions, callbacks, connected } from '../support/client-library.ts';
-import { type Connect, join, onFixedPort, say } from '../support/client-scenarios.ts';
+import {
+  type Connect,
+  join,
+  missesNothingBeforeItsFirstEvent,
+  onFixedPort,
+  say,
+} from '../support/client-scenarios.ts';
 import { startWireTap } from '../support/client-site.ts';
 import { spawnServer } from '../support/spawn-server.ts';
 import { tokenFor } from '../support/tokens.ts';
@@ -18,12 +28,17 @@ const connectToStay = (t: TestContext, options: ConnectOptions) =>
   connectFetchEventSource(t, options, RECONNECT_ON_CLOSE);
 
 const LIBRARIES: readonly (readonly [string, Connect])[] = [
-  ['eventsource', connectEventSource],
+  ['eventsource 2', connectEventSource2],
+  ['eventsource 3', connectEventSource3],
+  ['eventsource 4', connectEventSource],
   ['fetch-event-source', connectToStay],
   ['eventsource-client', connectEventSourceClient],
 ];
 
 for (const [name, connect] of LIBRARIES) {
+  test(`resume - ${name} that is cut before its first event misses nothing`, (t) =>
+    missesNothingBeforeItsFirstEvent(t, connect));
+
   test(`resume - ${name} gets what was emitted while its connection was cut`, async (t) => {
     const server = await spawnServer(t);
     const tap = await startWireTap(t, server.publicUrl);

@@ -48,12 +48,14 @@ export interface PageEvent {
 
 const RECORDER = `
   globalThis.log = [];
+  globalThis.notices = [];
   globalThis.record = (source) => {
     for (const name of ['open', 'message', 'error', 'tidings.gap'])
       source.addEventListener(name, (event) => log.push({
         name, data: event.data, id: event.lastEventId, state: source.readyState,
         atMs: performance.timeOrigin + performance.now(),
       }));
+    source.addEventListener('tidings.open', ({ data }) => notices.push(data));
     globalThis.source = source;
   };`;
 
@@ -67,6 +69,12 @@ export class PageStream {
 
   events(): Promise<PageEvent[]> {
     return this.#page.evaluate<PageEvent[]>('log');
+  }
+
+  /** Waits until there have been `count` of `tidings.open`, which `events` leaves out. */
+  async opened(count: number, deadline: Deadline = {}): Promise<void> {
+    const check = async () => (await this.#page.evaluate<number>('notices.length')) >= count;
+    await eventually(check, { what: `${count} of "tidings.open" in the page`, ...deadline });
   }
 
   readyState(): Promise<number> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectOptions, callbacks, connected, type LibraryClient } from './client-library.ts';
+import { FaultProxy } from './fault-proxy.ts';
 import { withoutOpening } from './opening.ts';
 import { freePort } from './proxy.ts';
 import { emit, type SpawnedServer, spawnServer } from './spawn-server.ts';
@@ -111,6 +112,32 @@ export async function staysSilentUnderHeartbeats(t: TestContext, connect: Connec
   await callbacks(client, 1);
   await heartbeats(t, server);
   assert.deepEqual(contents(client), [{ id, event: 'message', data: 'one' }]);
+}
+
+/** Cut twice before its first event, which is emitted while it is away. */
+export async function missesNothingBeforeItsFirstEvent(
+  t: TestContext,
+  connect: Connect,
+): Promise<void> {
+  const server = await spawnServer(t);
+  await say(server, 'before its time');
+  const proxy = await FaultProxy.open(t, server.publicUrl);
+  const client = connect(t, { url: `${proxy.url}/events/`, token: tokenFor('ann') });
+  const opened = (count: number) =>
+    eventually(() => client.notices.length >= count, { withinMs: 15_000, what: 'tidings.open' });
+  await opened(1);
+  proxy.cutAll();
+  await opened(2);
+  proxy.cutAll();
+  const away = await say(server, 'while away');
+  await callbacks(client, 1, { withinMs: 15_000 });
+  const live = await say(server, 'live');
+  await callbacks(client, 2);
+  assert.deepEqual(contents(client), [
+    { id: away, event: 'message', data: 'while away' },
+    { id: live, event: 'message', data: 'live' },
+  ]);
+  assert.deepEqual(new Set(client.notices.map(({ event }) => event)), new Set(['tidings.open']));
 }
 
 /** The flag with a fixed address: one that a second server can take after the first. */
