@@ -8,6 +8,7 @@ import {
   deliversEachAtOnce,
   deliversEachInTurn,
   eventsUrl,
+  isOpenedAtOnce,
   join,
   say,
   staysSilentUnderHeartbeats,
@@ -29,6 +30,8 @@ curlTest('an event arrives before the next write', (t) => deliversEachAtOnce(t, 
 curlTest('asking for compression changes nothing', (t) =>
   deliversEachAtOnce(t, (owner, options) => connectCurl(owner, options, ['--compressed'])),
 );
+
+curlTest('the first frame is there at once', (t) => isOpenedAtOnce(t, connect));
 
 curlTest('heartbeats are comments only', (t) => staysSilentUnderHeartbeats(t, connect));
 

@@ -7,6 +7,7 @@ import {
   deliversEachAtOnce,
   deliversEachInTurn,
   eventsUrl,
+  isOpenedAtOnce,
   join,
   say,
   staysSilentUnderHeartbeats,
@@ -24,6 +25,8 @@ function pythonTest(name: string, run: (t: TestContext) => Promise<void>): void 
 pythonTest('100 events arrive in order', (t) => deliversEachInTurn(t, connect));
 
 pythonTest('an event arrives before the next write', (t) => deliversEachAtOnce(t, connect));
+
+pythonTest('the first frame is there at once', (t) => isOpenedAtOnce(t, connect));
 
 pythonTest('heartbeats are not events', (t) => staysSilentUnderHeartbeats(t, connect));
 

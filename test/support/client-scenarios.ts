@@ -114,6 +114,20 @@ export async function staysSilentUnderHeartbeats(t: TestContext, connect: Connec
   assert.deepEqual(contents(client), [{ id, event: 'message', data: 'one' }]);
 }
 
+/** The first frame is read at once, and is no event of the application's. */
+export async function isOpenedAtOnce(t: TestContext, connect: Connect): Promise<void> {
+  const server = await spawnServer(t, NO_HEARTBEAT);
+  const client = await join(t, server, connect);
+  await eventually(() => client.notices.length > 0, { what: 'tidings.open' });
+  const [{ event, id, data } = assert.fail('no notice')] = client.notices;
+  assert.equal(event, 'tidings.open');
+  assert.match(id, /^[^-]+-0$/);
+  const { heartbeat, expires } = JSON.parse(data) as Record<string, unknown>;
+  assert.equal(heartbeat, 60);
+  assert.ok(typeof expires === 'number' && expires > 3_500 && expires <= 3_600, `${expires}`);
+  assert.deepEqual(contents(client), []);
+}
+
 /** Cut twice before its first event, which is emitted while it is away. */
 export async function missesNothingBeforeItsFirstEvent(
   t: TestContext,
