@@ -33,6 +33,14 @@ curlTest('asking for compression changes nothing', (t) =>
 
 curlTest('the first frame is there at once', (t) => isOpenedAtOnce(t, connect));
 
+curlTest('with -notices false it prints events alone', async (t) => {
+  const server = await spawnServer(t, ['-notices', 'false']);
+  const client = await join(t, server, connect);
+  await say(server, 'one');
+  await callbacks(client, 1);
+  assert.match(client.body(), /^retry: [1-4]\d{3}\n:\ndata: one\nid: \S+\n\n/);
+});
+
 curlTest('heartbeats are comments only', (t) => staysSilentUnderHeartbeats(t, connect));
 
 for (const { signal, code } of [
