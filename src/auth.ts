@@ -1,45 +1,34 @@
 /**
- * Tokens: verified to a grant, and signed. fast-jwt does the cryptography with one pinned algorithm;
- * what the claims must be is checked here, because a library's idea of "valid" is wider than ours.
+ * Tokens: verified to a grant, and signed. fast-jwt does the cryptography with one pinned algorithm and
+ * nothing else: what the claims must be is in `claims`.
  */
+import { isUtf8 } from 'node:buffer';
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { createSigner, createVerifier } from 'fast-jwt';
-import { EVERYONE, nameFault } from './channel-name.ts';
+import { createSigner, createVerifier, TokenError } from 'fast-jwt';
+import { type Grant, grantOf, TokenRefused, type TokenRules } from './claims.ts';
 import { TidingsError } from './errors.ts';
 
-/** Channels one token may name. */
-export const MAX_CHANNELS_PER_TOKEN = 100;
+/** @throws TokenRefused */
+export type Verify = (token: string) => Grant;
 
-/** How far an issuer's clock may be ahead of ours, in seconds. */
-export const ISSUED_AT_TOLERANCE_SECONDS = 60;
-
-/** What a verified token allows. */
-export interface Grant {
-  readonly userId: string;
-  /** Without duplicates; at least one. */
-  readonly channels: readonly string[];
-  /** Unix seconds. */
-  readonly exp: number;
-}
-
-type Verify = (token: string) => Grant;
-type Decode = (token: string) => unknown;
+type Decode = (token: string) => object;
 type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
-const INVALID = 'the token is missing, malformed, wrongly signed or expired';
-
-/** The one error of every token that is not accepted: its sender learns nothing more. */
-export const invalidToken = (cause?: unknown): TidingsError =>
-  new TidingsError('TOKEN_INVALID', INVALID, { cause });
+/** What a token that is to be signed holds. */
+export interface NewToken {
+  readonly userId: string;
+  readonly channels: readonly string[];
+  /** Its life, from now. */
+  readonly seconds: number;
+  /** The id its streams start behind; undefined: at what is new. */
+  readonly from?: string | undefined;
+}
 
 /** Verifies with the current secret, then with the previous one. */
-export function secretVerifier(
-  secrets: readonly string[],
-  now: () => number = unixSeconds,
-): Verify {
+export function secretVerifier(secrets: readonly string[], rules: TokenRules): Verify {
   return tokenVerifier(
     secrets.map((key) => decoder(key, 'HS256')),
-    now,
+    rules,
   );
 }
 
@@ -47,63 +36,69 @@ export function secretVerifier(
  * Verifies with a public key, by the algorithm that goes with its kind.
  * @throws TidingsError `CONFIG_INVALID` for anything but RSA, P-256 and Ed25519 keys
  */
-export function publicKeyVerifier(pem: string, now: () => number = unixSeconds): Verify {
-  return tokenVerifier([decoder(pem, algorithmOf(pem))], now);
+export function publicKeyVerifier(pem: string, rules: TokenRules): Verify {
+  return tokenVerifier([decoder(pem, algorithmOf(pem))], rules);
 }
 
-/** Signs tokens that live `seconds` from now. */
-export function tokenSigner(
-  secret: string,
-  now: () => number = unixSeconds,
-): (userId: string, channels: readonly string[], seconds: number) => string {
+/** The grant of the first token that is good. @throws TokenRefused with the reason of the first */
+export function firstGrant(tokens: readonly string[], verify: Verify): Grant {
+  let refusal: TokenRefused | undefined;
+  for (const token of tokens) {
+    try {
+      return verify(token);
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      refusal ??= error;
+    }
+  }
+  throw refusal ?? new TokenRefused('no token in the request');
+}
+
+export function tokenSigner(secret: string): (token: NewToken) => string {
   const signer = createSigner({ key: secret, algorithm: 'HS256' });
-  return (userId, channels, seconds) => {
+  return ({ userId, channels, seconds, from }) => {
     const channel = channels.length === 1 ? channels[0] : channels;
-    return signer({ userId, channel, exp: Math.floor(now()) + seconds });
+    return signer({ userId, channel, exp: Math.floor(Date.now() / 1000) + seconds, from });
   };
 }
 
 function decoder(key: string, algorithm: Algorithm): Decode {
-  return createVerifier({ key, algorithms: [algorithm], requiredClaims: ['exp'], cache: false });
+  return createVerifier({
+    key,
+    algorithms: [algorithm],
+    cache: false,
+    ignoreExpiration: true, // both are checked with the other claims
+    ignoreNotBefore: true,
+  });
 }
 
-function tokenVerifier(decoders: readonly Decode[], now: () => number): Verify {
+function tokenVerifier(decoders: readonly Decode[], rules: TokenRules): Verify {
   return (token) => {
-    let cause: unknown;
-    for (const decode of decoders) {
-      try {
-        return grantOf(decode(token), now());
-      } catch (error) {
-        cause = error;
-      }
-    }
-    throw invalidToken(cause);
+    const payload = decodeWithOne(decoders, token);
+    // The library decodes them lossily, which makes two names of different bytes one.
+    if (!isUtf8(Buffer.from(token.split('.')[1] ?? '', 'base64url')))
+      throw new TokenRefused('the claims are not UTF-8');
+    return grantOf(payload, rules);
   };
 }
 
-function grantOf(claims: unknown, now: number): Grant {
-  if (typeof claims !== 'object' || claims === null) throw invalidToken('claims are not an object');
-  const own = (name: string): unknown =>
-    Object.hasOwn(claims, name) ? (claims as Record<string, unknown>)[name] : undefined;
-  const exp = own('exp');
-  const iat = own('iat');
-  if (typeof exp !== 'number' || !Number.isFinite(exp) || exp <= now) throw invalidToken('exp');
-  if (iat !== undefined && !(typeof iat === 'number' && iat <= now + ISSUED_AT_TOLERANCE_SECONDS))
-    throw invalidToken('iat');
-  return { userId: userOf(own('userId')), channels: channelsOf(own('channel')), exp };
+function decodeWithOne(decoders: readonly Decode[], token: string): object {
+  let failure: unknown;
+  for (const decode of decoders) {
+    try {
+      return decode(token);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw new TokenRefused(reasonOf(failure));
 }
 
-function userOf(userId: unknown): string {
-  if (userId === EVERYONE || nameFault(userId) !== undefined) throw invalidToken('userId');
-  return userId as string;
-}
-
-function channelsOf(channel: unknown): readonly string[] {
-  const names: unknown[] = Array.isArray(channel) ? channel : [channel];
-  if (names.length === 0 || names.length > MAX_CHANNELS_PER_TOKEN) throw invalidToken('channel');
-  for (const name of names) if (nameFault(name) !== undefined) throw invalidToken('channel');
-  return names.length === 1 ? (names as string[]) : [...new Set(names as string[])];
-}
+// Of the library's errors only the code is ours to log: their texts quote the token.
+const reasonOf = (error: unknown): string =>
+  error instanceof TokenError
+    ? error.code.replace('FAST_JWT_', '').replaceAll('_', ' ').toLowerCase()
+    : 'malformed';
 
 function algorithmOf(pem: string): Algorithm {
   const key = readPublicKey(pem);
@@ -127,5 +122,3 @@ function readPublicKey(pem: string): KeyObject {
     });
   }
 }
-
-const unixSeconds = (): number => Date.now() / 1000;

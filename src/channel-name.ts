@@ -16,6 +16,7 @@ const FORBIDDEN =
 
 /** Says what is wrong with a name, or `undefined` when it is allowed. */
 export function nameFault(name: unknown): string | undefined {
+  if (typeof name === 'number') return NUMBER_FAULT;
   if (typeof name !== 'string') return 'must be a string';
   if (name === '') return 'must not be empty';
   if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES)
@@ -25,19 +26,20 @@ export function nameFault(name: unknown): string | undefined {
   return undefined;
 }
 
+/** A whole number that a double holds exactly stands for its decimal digits: 42 is the user "42". */
+export const numberAsName = (value: unknown): unknown =>
+  Number.isSafeInteger(value) ? String(value) : value;
+
 /**
- * A name as a body gives it: text, or a whole number that a double holds exactly, which stands for its
- * decimal digits. @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field
+ * A name as a body gives it: text, or a whole number.
+ * @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field
  */
 export function checkName(field: string, value: unknown): string {
   if (value === undefined) throw new TidingsError('FIELD_MISSING', `${field} is missing`);
-  const name = Number.isSafeInteger(value) ? String(value) : value;
+  const name = numberAsName(value);
   const fault = nameFault(name);
   if (fault === undefined) return own(name as string);
-  throw new TidingsError(
-    'FIELD_INVALID',
-    `${field} ${typeof name === 'number' ? NUMBER_FAULT : fault}`,
-  );
+  throw new TidingsError('FIELD_INVALID', `${field} ${fault}`);
 }
 
 const NUMBER_FAULT = 'as a number must be whole and at most 9007199254740991: give it as a string';

@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const server = new Server({ config, logger });
   stopOnSignals(server);
   await server.start();
-  if (config.dev && keys.kind === 'secret') console.log(greeting(server, keys.secret));
+  if (config.dev && keys.kind === 'secret') console.log(greeting(server, keys.secret, config));
 }
 
 // Without any key: a terminal or -dev gets one for this run, everything else is a mistake.
@@ -52,8 +52,12 @@ function withKeys(config: Config): Config & { keys: TokenKeys } {
   };
 }
 
-function greeting({ publicUrl, controlUrl }: Server, secret: string): string {
-  const token = tokenSigner(secret)('demo', ['demo'], DEMO_TOKEN_SECONDS);
+function greeting({ publicUrl, controlUrl }: Server, secret: string, config: Config): string {
+  const token = tokenSigner(secret)({
+    userId: 'demo',
+    channels: ['demo'],
+    seconds: Math.min(DEMO_TOKEN_SECONDS, config['max-token-life']),
+  });
   const [stream, publicBase] = curlTarget(publicUrl);
   const [control, controlBase] = curlTarget(controlUrl);
   return `

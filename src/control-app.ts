@@ -1,4 +1,5 @@
 /** What backends reach: emit, tokens, health. Answers are JSON, but for the bare token. */
+import type { NewToken } from './auth.ts';
 import { TidingsError } from './errors.ts';
 import { type Fields, parseFields } from './fields.ts';
 import type { RequestOrigin } from './guards.ts';
@@ -18,9 +19,11 @@ import type { HttpApp, HttpRequest } from './uws.ts';
 export interface ControlOptions {
   readonly publisher: Publisher;
   /** Undefined when only a public key is known. */
-  readonly sign:
-    | ((userId: string, channels: readonly string[], seconds: number) => string)
-    | undefined;
+  readonly sign: ((token: NewToken) => string) | undefined;
+  /** Longest life of a token, in seconds. */
+  readonly maxTokenSeconds: number;
+  /** The id of the newest event. */
+  readonly position: () => string;
   /** Throws for requests that may not be made. */
   readonly guard: (request: RequestOrigin) => void;
   readonly maxBodyBytes: number;
@@ -68,6 +71,7 @@ export class ControlApp {
     const routes: [string, Route][] = [
       ['/emit', post((fields) => this.#emit(fields))],
       ['/token', post((fields) => this.#token(fields))],
+      ['/position', get(() => json(200, { id: this.#options.position() }))],
       ['/healthz', get(() => json(200, { status: 'ok' }))],
       ['/readyz', get(() => this.#ready())],
     ];
@@ -83,6 +87,8 @@ export class ControlApp {
       secFetchSite: req.getHeader('sec-fetch-site'),
       authorization: req.getHeader('authorization'),
     });
+    // Not before: whoever may not ask learns nothing of how much happens here.
+    exchange.lateHeaders = () => [['Tidings-Position', this.#options.position()]];
     const path = req.getUrl();
     const route = this.#routes.get(path.endsWith('/') ? path.slice(0, -1) : path);
     if (route === undefined)
@@ -122,11 +128,10 @@ export class ControlApp {
         'SIGNING_DISABLED',
         'this server only verifies tokens (-public-key): sign them where the private key is',
       );
-    const { userId, channels, seconds } = parseTokenRequest(fields);
     return {
       status: 200,
       headers: [['Content-Type', 'text/plain'], ...JSON_HEADERS.slice(1)],
-      body: sign(userId, channels, seconds),
+      body: sign(parseTokenRequest(fields, this.#options)),
     };
   }
 

@@ -16,7 +16,7 @@ export function formatEventId(epoch: string, n: number): string {
 }
 
 /** Longest id that is looked at; ours are below 40 characters. */
-const MAX_ID_LENGTH = 64;
+export const MAX_ID_LENGTH = 64;
 
 /** The parts of an id, or undefined for what we cannot have sent. */
 export function parseEventId(id: string): { epoch: string; n: number } | undefined {

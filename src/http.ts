@@ -73,6 +73,8 @@ export class Exchange {
   readonly #res: HttpResponse;
   readonly #isHead: boolean;
   #isOver = false;
+  /** What else goes into the head of the answer, whatever it is; asked when it is written. */
+  lateHeaders: () => Headers = () => [];
 
   constructor(res: HttpResponse, req: HttpRequest) {
     this.#res = res;
@@ -86,7 +88,8 @@ export class Exchange {
   answer(what: Answer): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    answer(this.#res, what, this.#isHead);
+    const headers = [...(what.headers ?? []), ...this.lateHeaders()];
+    answer(this.#res, { ...what, headers }, this.#isHead);
   }
 
   /** Answers with what `produce` returns, now or later; what it throws becomes an answer too. */

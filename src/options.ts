@@ -47,6 +47,11 @@ export const OPTIONS = {
     '',
     'PEM file with a public key (RSA: RS256, P-256: ES256, Ed25519: EdDSA) that verifies tokens; /token/ is off then',
   ),
+  'max-token-life': integer(
+    10 * 365 * DAY,
+    [1, 100 * 365 * DAY],
+    'seconds that a token may have left at most: one whose exp is further away is refused, and /token/ makes none',
+  ),
   dev: flag(
     'development: without a secret make one for this run, and serve a page to try streams at the control address',
   ),

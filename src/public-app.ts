@@ -1,14 +1,15 @@
 /** What browsers reach: `GET /events/` opens a stream, everything else is a short answer. */
 import { normaliseAddress, type PeerResolver } from './address.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
-import { type Grant, invalidToken } from './auth.ts';
+import { firstGrant, type Verify } from './auth.ts';
+import { type Grant, TokenRefused } from './claims.ts';
 import type { Cors } from './cors.ts';
 import { TidingsError } from './errors.ts';
 import { encodeRetry } from './frame.ts';
 import { type Answer, answer, errorAnswer, type Headers, notAllowed } from './http.ts';
 import type { Hub } from './hub.ts';
 import type { Logger } from './logger.ts';
-import { lastEventIdOf, tokenOf } from './request-source.ts';
+import { lastEventIdOf, tokensOf } from './request-source.ts';
 import type { CloseReason, Stream } from './stream.ts';
 import type { ConnectionFilter, HttpApp, HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
 
@@ -32,7 +33,7 @@ const STREAM_HEADERS: Headers = [
 
 export interface PublicOptions {
   readonly hub: Hub;
-  readonly verify: (token: string) => Grant;
+  readonly verify: Verify;
   readonly limits: AdmissionLimits;
   readonly cors: Cors;
   readonly peers: PeerResolver;
@@ -113,6 +114,7 @@ export class PublicApp {
     } catch (error) {
       if (!(error instanceof TidingsError))
         this.#options.logger.error({ err: error }, 'request failed');
+      if (error instanceof TokenRefused) this.#logRefusal(error, this.#addressOf(res, req));
       if (!isAborted) this.#answer(res, req, errorAnswer(error));
     }
   };
@@ -139,9 +141,12 @@ export class PublicApp {
   }
 
   #authorise(req: HttpRequest): Grant {
-    const token = tokenOf(req, this.#options.allowsQueryToken);
-    if (token === undefined) throw invalidToken();
-    return this.#options.verify(token);
+    return firstGrant(tokensOf(req, this.#options.allowsQueryToken), this.#options.verify);
+  }
+
+  // Here only: the answer is the same for every reason.
+  #logRefusal({ reason, claim }: TokenRefused, address: string): void {
+    this.#options.logger.debug({ reason, claim, address }, 'token refused');
   }
 
   #open(res: HttpResponse, req: HttpRequest): Stream | undefined {
@@ -159,7 +164,7 @@ export class PublicApp {
       channels: grant.channels,
       address,
       expiresAt: this.#expiresAt(grant.exp),
-      lastEventId: lastEventIdOf(req),
+      lastEventId: lastEventIdOf(req) ?? grant.from,
       // First bytes at once: they carry the head through proxies that wait for a body.
       greeting: encodeRetry(this.#between(RETRY_MS)),
     });

@@ -4,14 +4,19 @@ import type { HttpRequest } from './uws.ts';
 /** A cookie for native EventSource, which cannot set headers, on the same site. */
 const COOKIE_NAME = 'tidings';
 
-/** `Authorization: Bearer`, then the cookie, then `?token=` when allowed. */
-export function tokenOf(req: HttpRequest, allowsQuery: boolean): string | undefined {
+/** Cookies of our name that are tried; a browser sends one for each path and domain that set it. */
+const MAX_COOKIES = 8;
+
+/**
+ * The tokens to try, in order: that of `Authorization: Bearer`, or else every cookie, or else
+ * `?token=` when allowed.
+ */
+export function tokensOf(req: HttpRequest, allowsQuery: boolean): readonly string[] {
   const bearer = /^bearer +(.*)$/i.exec(req.getHeader('authorization'))?.[1];
-  if (bearer !== undefined) return bearer;
-  const cookie = cookieValue(req.getHeader('cookie'), COOKIE_NAME);
-  if (cookie !== undefined) return cookie;
-  if (!allowsQuery) return undefined;
-  return new URLSearchParams(req.getQuery() ?? '').get('token') ?? undefined;
+  if (bearer !== undefined) return [bearer];
+  const cookies = cookiesOf(req);
+  if (cookies.length > 0 || !allowsQuery) return cookies;
+  return new URLSearchParams(req.getQuery() ?? '').getAll('token').slice(0, 1);
 }
 
 /**
@@ -28,10 +33,12 @@ export function lastEventIdOf(req: HttpRequest): string | undefined {
   return fields.get('lastEventId') || fields.get('last_event_id') || undefined;
 }
 
-function cookieValue(header: string, name: string): string | undefined {
-  for (const pair of header.split(';')) {
-    const at = pair.indexOf('=');
-    if (at !== -1 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
-  }
-  return undefined;
+// HTTP/2 lets a client, and so a proxy, spread cookies over several lines (RFC 9113, 8.2.3).
+function cookiesOf(req: HttpRequest): readonly string[] {
+  const pairs: string[] = [];
+  req.forEach((name, value) => {
+    if (name === 'cookie') pairs.push(...value.split(';'));
+  });
+  const named = pairs.filter((pair) => pair.split('=', 1)[0]!.trim() === COOKIE_NAME);
+  return named.slice(0, MAX_COOKIES).map((pair) => pair.slice(pair.indexOf('=') + 1).trim());
 }

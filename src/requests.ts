@@ -1,7 +1,9 @@
 /** What the bodies of `/emit/` and `/token/` must hold; everything else in them is ignored. */
-import { MAX_CHANNELS_PER_TOKEN } from './auth.ts';
+import type { NewToken } from './auth.ts';
 import { checkName, EVERYONE, MAX_NAME_BYTES } from './channel-name.ts';
+import { MAX_CHANNELS_PER_TOKEN } from './claims.ts';
 import { TidingsError } from './errors.ts';
+import { parseEventId } from './event-id.ts';
 import { type Fields, textOf, valuesOf } from './fields.ts';
 import { SYSTEM_EVENT_PREFIX } from './frame.ts';
 import type { Recipients } from './log.ts';
@@ -13,13 +15,12 @@ export const MAX_CHANNELS_PER_EMIT = 100;
 /** Users one emit may name; to reach more, emit to `*` or several times. */
 export const MAX_USERS_PER_EMIT = 10_000;
 
-/** Longest life of a token made by `/token/`: ten years, in seconds. */
-export const MAX_TOKEN_SECONDS = 315_360_000;
-
-export interface TokenRequest {
-  readonly userId: string;
-  readonly channels: readonly string[];
-  readonly seconds: number;
+/** What a token that is asked for depends on besides the request. */
+export interface TokenContext {
+  /** Longest life, in seconds. */
+  readonly maxTokenSeconds: number;
+  /** The id of the newest event. */
+  readonly position: () => string;
 }
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
@@ -30,11 +31,12 @@ export function parseEmit(fields: Fields): OutgoingEvent {
 }
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
-export function parseTokenRequest(fields: Fields): TokenRequest {
+export function parseTokenRequest(fields: Fields, context: TokenContext): NewToken {
   const userId = checkName('userId', fields.values.get('userId'));
   if (userId === EVERYONE) invalid('userId * names recipients and cannot be an identity');
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
-  return { userId, channels, seconds: secondsOf(fields) };
+  const seconds = secondsOf(fields, context.maxTokenSeconds);
+  return { userId, channels, seconds, from: fromOf(fields, context.position) };
 }
 
 const names = (field: string, values: readonly unknown[]): readonly string[] => [
@@ -78,20 +80,22 @@ function checkEvent(event: string | undefined): string | undefined {
 }
 
 // A form has only text; in JSON a number must be a number.
-function secondsOf(fields: Fields): number {
+function secondsOf(fields: Fields, max: number): number {
   const value = fields.values.get('exp');
   if (value === undefined)
     throw new TidingsError('FIELD_MISSING', 'exp is missing: seconds from now');
   const isDigits = fields.isForm && typeof value === 'string' && /^\d{1,10}$/.test(value);
   const seconds = isDigits ? Number(value) : value;
-  if (
-    typeof seconds === 'number' &&
-    Number.isInteger(seconds) &&
-    seconds >= 1 &&
-    seconds <= MAX_TOKEN_SECONDS
-  )
+  if (typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 1 && seconds <= max)
     return seconds;
-  return invalid(`exp must be a whole number of seconds from 1 to ${MAX_TOKEN_SECONDS}`);
+  return invalid(`exp must be a whole number of seconds from 1 to ${max} (-max-token-life)`);
+}
+
+function fromOf(fields: Fields, position: () => string): string | undefined {
+  const from = textOf(fields, 'from');
+  if (from === 'now') return position();
+  if (from === undefined || parseEventId(from) !== undefined) return from;
+  return invalid('from must be an id as GET /position/ and POST /emit/ answer it, or now');
 }
 
 function invalid(message: string): never {

@@ -1,14 +1,14 @@
 /** Puts the parts together, starts them, and takes them down in the reverse order. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { publicKeyVerifier, secretVerifier, tokenSigner } from './auth.ts';
+import { publicKeyVerifier, secretVerifier, tokenSigner, type Verify } from './auth.ts';
 import { Clockwork } from './clockwork.ts';
 import { type Config, readFile, type TokenKeys } from './config.ts';
 import { ControlApp } from './control-app.ts';
 import { Cors } from './cors.ts';
 import { drain } from './drain.ts';
 import { TidingsError } from './errors.ts';
-import { newEpoch } from './event-id.ts';
+import { formatEventId, newEpoch } from './event-id.ts';
 import { createGuard } from './guards.ts';
 import { Hub } from './hub.ts';
 import { Listener } from './listener.ts';
@@ -167,7 +167,7 @@ export class Server {
     const config = this.#config;
     return new PublicApp({
       hub: this.hub,
-      verify: verifierOf(keys),
+      verify: verifierOf(keys, config['max-token-life']),
       limits: {
         streams: this.#maxStreams(),
         streamsPerUser: config['max-streams-per-user'],
@@ -185,6 +185,8 @@ export class Server {
     return new ControlApp({
       publisher: new LocalPublisher(epoch, this.hub),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
+      maxTokenSeconds: config['max-token-life'],
+      position: () => formatEventId(epoch, this.hub.head),
       guard: createGuard({ hosts: config['ctl-hosts'], token: config['ctl-token'] }),
       maxBodyBytes: config['max-body'],
       page: config.dev ? () => this.#tryPage() : undefined,
@@ -222,10 +224,11 @@ export class Server {
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-function verifierOf(keys: TokenKeys) {
-  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem);
+function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
+  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, { maxLifeSeconds });
   const { secret, previousSecret } = keys;
-  return secretVerifier(previousSecret === undefined ? [secret] : [secret, previousSecret]);
+  const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
+  return secretVerifier(secrets, { maxLifeSeconds });
 }
 
 // The addon says only that construction failed, so the files are tried with Node's own TLS first.

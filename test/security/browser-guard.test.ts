@@ -5,7 +5,7 @@ import { openNews, post } from '../support/emitting.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import type { Owner } from '../support/sse-client.ts';
-import { bearer, sign, tokenFor } from '../support/tokens.ts';
+import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -211,7 +211,7 @@ test('X-06 logs - every line is one JSON object, and no control character gets i
   const running = await startServer(t);
   const names = ['a b', '"quoted"', "it's", '\\n', '{"msg":"x"}', '%0a', '日本'];
   for (const user of names) {
-    const token = sign(JSON.stringify({ userId: user, channel: user, exp: 9e9 }));
+    const token = tokenFor(user, user);
     const reply = await fetch(running.eventsUrl, { headers: bearer(token) });
     assert.equal(reply.status, 200, user);
     await reply.body?.cancel();

@@ -119,7 +119,8 @@ test('J-15 shape - sizes, parts, padding, blanks and foreign characters', async 
     null: sign('null'),
     array: sign(`[${goodJson()}]`),
     number: sign('1e999'),
-    'not UTF-8': sign(Buffer.from([0xff, 0xfe]).toString('latin1')),
+    'not UTF-8': sign(Buffer.from([0xff, 0xfe])),
+    'not UTF-8 in a claim': sign(Buffer.from(JSON.stringify({ ...GOOD(), x: '\xff' }), 'latin1')),
   });
 });
 
@@ -149,6 +150,7 @@ test('J-16 shape - a payload 10,000 levels deep', async (t) => {
 test('J-17 sources - schemes and blanks; the header goes before the cookie, the cookie before the query', async (t) => {
   const running = await startServer(t, ['-query-token']);
   const good = tokenFor('ann');
+  const expired = tokenFor('ann', 'news', { expiresIn: -1 });
   const status = async (headers: string) =>
     (await answerTo(t, running, headers)).slice('HTTP/1.1 '.length, 'HTTP/1.1 '.length + 3);
   const cases: [string, string][] = [
@@ -165,6 +167,14 @@ test('J-17 sources - schemes and blanks; the header goes before the cookie, the 
     [`Cookie: xtidings=${good}\r\n`, '401'],
     [`Cookie: tidings=bad\r\n${withBearer(good)}`, '200'],
     [`Cookie: tidings=${good}\r\n${withBearer('bad')}`, '401'],
+    [`Cookie: a=b\r\nCookie: tidings=${good}\r\n`, '200'],
+    [`Cookie: tidings=bad\r\nCookie: a=b; tidings=${good}\r\n`, '200'],
+    [`Cookie: tidings=${expired}; tidings=${good}\r\n`, '200'],
+    [`Cookie: tidings=${good}; tidings=${expired}\r\n`, '200'],
+    [`Cookie: tidings; tidings=; tidings=${good}\r\n`, '200'],
+    [`Cookie: tidings=${expired}; tidings=bad\r\n`, '401'],
+    [`Cookie: ${'tidings=bad; '.repeat(7)}tidings=${good}\r\n`, '200'],
+    [`Cookie: ${'tidings=bad; '.repeat(8)}tidings=${good}\r\n`, '401'],
     // Of two headers the first counts.
     [`${withBearer(good)}${withBearer('bad')}`, '200'],
     [`${withBearer('bad')}${withBearer(good)}`, '401'],

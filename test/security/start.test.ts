@@ -51,7 +51,11 @@ test('J-04 keys - no secret or a blank one is refused, a short one starts with a
 
 test('J-05 keys - what a token says of its key is not looked up anywhere', async (t) => {
   const { eventsUrl } = await startServer(t);
-  const payload = JSON.stringify({ userId: 'ann', channel: 'news', exp: 9_999_999_999 });
+  const payload = JSON.stringify({
+    userId: 'ann',
+    channel: 'news',
+    exp: Math.floor(Date.now() / 1000) + 60,
+  });
   for (const extra of [
     { kid: '../../../../dev/null' },
     { kid: "' OR 1=1 --" },

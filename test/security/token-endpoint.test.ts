@@ -33,6 +33,42 @@ test('J-30 token - exp must be whole seconds from now, from 1 to ten years', asy
   assert.equal((await post(url, { ...base, exp: 315_360_000 })).status, 200);
 });
 
+test('token - exp goes up to -max-token-life', async (t) => {
+  const { controlUrl } = await startServer(t, ['-max-token-life', '60']);
+  const ask = (exp: number) => post(`${controlUrl}/token/`, { userId: 'a', channel: 'c', exp });
+  assert.equal((await ask(60)).status, 200);
+  const { status, text } = await ask(61);
+  assert.equal(status, 400);
+  assert.match(JSON.parse(text).message, /^exp must be .* from 1 to 60 \(-max-token-life\)$/);
+});
+
+test('token - from: an id, or now, becomes a claim; anything else is 400', async (t) => {
+  const { controlUrl } = await startServer(t);
+  const url = `${controlUrl}/token/`;
+  const base = { userId: 'ann', channel: 'news', exp: '60' };
+  const emitted = await post(`${controlUrl}/emit/`, { ...base, data: 'x' });
+  const { id } = JSON.parse(emitted.text);
+  for (const [from, claim] of [
+    ['now', id],
+    [id, id],
+    ['elsewhere-0', 'elsewhere-0'],
+  ]) {
+    const byForm = await post(url, form({ ...base, from }));
+    const byJson = await post(url, { ...base, exp: 60, from });
+    assert.deepEqual(
+      [byForm, byJson].map(({ text }) => claimsOf(text)['from']),
+      [claim, claim],
+    );
+  }
+  const bad: unknown[] = ['', 'Now', 'x', '-1', `${id} `, `${id}\n`, 'x'.repeat(65), 7, {}, [id]];
+  for (const from of bad) {
+    const { status, text } = await post(url, { ...base, exp: 60, from });
+    assert.deepEqual([status, JSON.parse(text).error], [400, 'FIELD_INVALID'], String(from));
+  }
+  const { text } = await post(url, form({ ...base, from: 'yesterday' }));
+  assert.match(JSON.parse(text).message, /^from must be an id .*, or now$/);
+});
+
 test('J-31 token - holds the three claims and nothing else that a request brought', async (t) => {
   const { controlUrl } = await startServer(t);
   const extras =

@@ -7,7 +7,7 @@ export const base64url = (value: string | Buffer): string =>
   Buffer.from(value).toString('base64url');
 
 export function sign(
-  payloadJson: string,
+  payloadJson: string | Buffer,
   secret = SECRET,
   header: object = { alg: 'HS256', typ: 'JWT' },
 ) {

@@ -39,6 +39,8 @@ const WHOLE: readonly [type: string, text: string][] = [
 ];
 
 /** A body that is whole, or damaged in up to three places. */
+const TOKENS = { maxTokenSeconds: 60, position: () => 'e-0' };
+
 function damaged(text: string, random: Random): Buffer {
   let bytes = Buffer.from(text);
   for (let left = random.below(4); left > 0; left -= 1) {
@@ -66,7 +68,7 @@ function namesIn(contentType: string, body: Buffer): string[] {
     return [...channels, ...(typeof to === 'string' ? [to] : (to ?? []))];
   });
   read(() => {
-    const { userId, channels } = parseTokenRequest(fields());
+    const { userId, channels } = parseTokenRequest(fields(), TOKENS);
     return [userId, ...channels];
   });
   return names;
