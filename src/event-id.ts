@@ -18,6 +18,13 @@ export function formatEventId(epoch: string, n: number): string {
 /** Longest id that is looked at; ours are below 40 characters. */
 export const MAX_ID_LENGTH = 64;
 
+/** Characters of an epoch at most, so that an id with the largest number is looked at. */
+const MAX_EPOCH_LENGTH = MAX_ID_LENGTH - '-'.length - 15;
+
+/** Whether this could be the epoch of an id. */
+export const isEpoch = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_EPOCH_LENGTH && /^[a-z0-9]+$/.test(value);
+
 /** The parts of an id, or undefined for what we cannot have sent. */
 export function parseEventId(id: string): { epoch: string; n: number } | undefined {
   const match = id.length > MAX_ID_LENGTH ? null : /^([a-z0-9]+)-(0|[1-9]\d{0,14})$/.exec(id);

@@ -10,13 +10,14 @@ import { drain } from './drain.ts';
 import { TidingsError } from './errors.ts';
 import { formatEventId, newEpoch } from './event-id.ts';
 import { createGuard } from './guards.ts';
+import { Handover } from './handover.ts';
 import { Hub } from './hub.ts';
+import type { Epoch } from './lineage.ts';
 import { Listener } from './listener.ts';
 import type { Logger } from './logger.ts';
 import { ConnectionLimit } from './open-files.ts';
 import { PublicApp } from './public-app.ts';
 import { LocalPublisher } from './publisher.ts';
-import { type Dump, readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
 import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
@@ -35,6 +36,8 @@ export class Server {
   readonly hub: Hub;
   readonly #config: Config;
   readonly #logger: Logger;
+  readonly #epoch = newEpoch();
+  readonly #handover: Handover;
   readonly #cors: Cors;
   readonly #clockwork: Clockwork;
   readonly #connectionLimit = new ConnectionLimit();
@@ -49,28 +52,16 @@ export class Server {
   constructor({ config, logger }: ServerOptions) {
     this.#config = config;
     this.#logger = logger;
-    const saved = this.#loadSnapshot();
-    const epoch = newEpoch();
+    this.#handover = new Handover(config.snapshot, logger);
     this.#cors = new Cors(config.cors);
-    this.hub = new Hub({
-      retention: {
-        capacity: config.history,
-        ttlSeconds: config['history-ttl'],
-        budgetBytes: config.memory * BYTES_PER_MEGABYTE,
-      },
-      epoch,
-      olderEpochs: saved?.epochs ?? [],
-      notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
-      onClosed: (stream, reason) => this.#public.closed(stream, reason),
-    });
-    if (saved !== undefined) this.hub.restore(saved);
+    this.hub = this.#handover.take((olderEpochs) => this.#emptyHub(olderEpochs));
     this.#clockwork = new Clockwork({
       hub: this.hub,
       heartbeatSeconds: config.heartbeat,
       stallSeconds: config.stall,
     });
     this.#public = this.#publicApp(config.keys);
-    this.#control = this.#controlApp(config.keys, epoch);
+    this.#control = this.#controlApp(config.keys);
     this.#publicHttp = createApp(tlsFiles(config));
     this.#controlHttp = createApp();
     this.#public.route(this.#publicHttp, this.#connectionLimit);
@@ -85,7 +76,7 @@ export class Server {
       await this.#listen(this.#controlHttp, controlAddress, { flag: 'bindctl', scheme: 'http' });
       await this.#listen(this.#publicHttp, publicAddress, { flag: 'bind', scheme });
       // Not before: a start that fails leaves it to the next one.
-      if (this.#config.snapshot !== '') removeSnapshot(this.#config.snapshot);
+      this.#handover.taken(this.#epoch);
     } catch (error) {
       this.#close();
       throw error;
@@ -119,33 +110,8 @@ export class Server {
     await drain(hub, this.#config.drain * 1_000);
     this.#logger.info('streams ended');
     if (hub.endedBlockedCount > before) await after(STOP_GRACE_MS);
-    this.#saveSnapshot();
+    this.#handover.leave(this.hub);
     this.#close();
-  }
-
-  #loadSnapshot(): Dump | undefined {
-    const { snapshot } = this.#config;
-    if (snapshot === '') return undefined;
-    try {
-      return readSnapshot(snapshot);
-    } catch (error) {
-      this.#logger.warn({ err: error }, 'snapshot not usable: starting with an empty log');
-      return undefined;
-    }
-  }
-
-  #saveSnapshot(): void {
-    const { snapshot } = this.#config;
-    if (snapshot === '') return;
-    try {
-      const entries = writeSnapshot(snapshot, this.hub.dump());
-      this.#logger.info({ entries }, 'snapshot written');
-    } catch (error) {
-      this.#logger.error(
-        { err: error },
-        'snapshot not written: streams that return will be told of a gap',
-      );
-    }
   }
 
   #close(): void {
@@ -161,6 +127,21 @@ export class Server {
     names: { flag: string; scheme: string },
   ): Promise<void> {
     this.#listeners.push(await Listener.open(app, address, names));
+  }
+
+  #emptyHub(olderEpochs: readonly Epoch[]): Hub {
+    const config = this.#config;
+    return new Hub({
+      retention: {
+        capacity: config.history,
+        ttlSeconds: config['history-ttl'],
+        budgetBytes: config.memory * BYTES_PER_MEGABYTE,
+      },
+      epoch: this.#epoch,
+      olderEpochs,
+      notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
+      onClosed: (stream, reason) => this.#public.closed(stream, reason),
+    });
   }
 
   #publicApp(keys: TokenKeys): PublicApp {
@@ -180,10 +161,10 @@ export class Server {
     });
   }
 
-  #controlApp(keys: TokenKeys, epoch: string): ControlApp {
+  #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     return new ControlApp({
-      publisher: new LocalPublisher(epoch, this.hub),
+      publisher: new LocalPublisher(this.#epoch, this.hub),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => formatEventId(epoch, this.hub.head),

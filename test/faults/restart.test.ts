@@ -121,7 +121,7 @@ test('R-03 SIGTERM - a second one ends the server at once', { timeout: 60_000 },
   await eventually(() => world.clients.every((client) => !client.isOpen));
 });
 
-test('restart - with -snapshot under load, twice: nothing is lost, no notice, ids go on', {
+test('restart - with -snapshot under load, twice: nothing is lost, no notice, numbers go on', {
   timeout: 120_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-ledger-'));
@@ -150,7 +150,7 @@ test('restart - with -snapshot under load, twice: nothing is lost, no notice, id
   assert.equal(account.notices, 0);
   assert.equal(account.delivered, account.expected);
   const ids = world.emitter.emitted.flatMap(({ id }) => id ?? []);
-  assert.deepEqual([...new Set(ids.map(epochOf))], [epochOf(world.since)], 'one epoch');
+  assert.equal(new Set(ids.map(epochOf)).size, 3, 'one epoch for each process');
   const numbers = ids.map((id) => Number(id.slice(id.lastIndexOf('-') + 1)));
   assert.equal(Math.max(...numbers), ids.length, 'nothing was taken in without an answer');
 });
