@@ -78,10 +78,12 @@ const curlTarget = (url: string): [string, string] =>
     ? [`--unix-socket ${url.slice('unix:'.length)} `, 'http://localhost']
     : ['', url];
 
+// npm hands on a signal that the terminal has given to all of its processes already, so a second one
+// may come at once.
 function stopOnSignals(server: Server): void {
   let isStopping = false;
   const stop = () => {
-    if (isStopping) process.exit(0);
+    if (isStopping) return server.hasten();
     isStopping = true;
     server.stop().then(() => process.exit(0), crash);
   };

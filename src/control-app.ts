@@ -32,6 +32,9 @@ export interface ControlOptions {
   readonly logger: Logger;
 }
 
+/** `leaving`: not ready any more, but emits are taken, since the next process will have them. */
+export type ControlPhase = 'closed' | 'serving' | 'leaving';
+
 interface Route {
   readonly method: 'get' | 'post';
   readonly run: (exchange: Exchange, req: HttpRequest) => void;
@@ -44,7 +47,7 @@ const PAGE_POLICY =
 export class ControlApp {
   readonly #options: ControlOptions;
   readonly #routes: ReadonlyMap<string, Route>;
-  isDraining = false;
+  phase: ControlPhase = 'closed';
 
   constructor(options: ControlOptions) {
     this.#options = options;
@@ -116,7 +119,7 @@ export class ControlApp {
   }
 
   async #emit(fields: Fields): Promise<Answer> {
-    if (this.isDraining)
+    if (this.phase === 'closed')
       throw new TidingsError('DRAINING', 'this server is leaving: emit again after its restart');
     return json(200, await this.#options.publisher.publish(parseEmit(fields)));
   }
@@ -136,7 +139,9 @@ export class ControlApp {
   }
 
   #ready(): Answer {
-    return this.isDraining ? json(503, { status: 'draining' }) : json(200, { status: 'ready' });
+    return this.phase === 'serving'
+      ? json(200, { status: 'ready' })
+      : json(503, { status: 'draining' });
   }
 }
 

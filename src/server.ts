@@ -1,5 +1,6 @@
 /** Puts the parts together, starts them, and takes them down in the reverse order. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
 import { publicKeyVerifier, secretVerifier, tokenSigner, type Verify } from './auth.ts';
 import { Clockwork } from './clockwork.ts';
@@ -22,6 +23,9 @@ import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
 const STOP_GRACE_MS = 5_000;
+
+/** What emits that came while the snapshot was written get to be answered that it is too late, in milliseconds. */
+const LAST_ANSWERS_MS = 50;
 
 const BYTES_PER_MEGABYTE = 1_048_576;
 
@@ -47,6 +51,7 @@ export class Server {
   readonly #controlHttp: HttpApp;
   #listeners: Listener[] = [];
   #stopping: Promise<void> | undefined;
+  readonly #haste = new AbortController();
 
   /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
   constructor({ config, logger }: ServerOptions) {
@@ -76,6 +81,7 @@ export class Server {
       await this.#listen(this.#controlHttp, controlAddress, { flag: 'bindctl', scheme: 'http' });
       await this.#listen(this.#publicHttp, publicAddress, { flag: 'bind', scheme });
       // Not before: a start that fails leaves it to the next one.
+      if (this.#stopping !== undefined) return this.#close();
       this.#handover.taken(this.#epoch);
     } catch (error) {
       this.#close();
@@ -83,6 +89,7 @@ export class Server {
     }
     if (this.#config.dev) this.#allowTryPage();
     this.#clockwork.start();
+    this.#control.phase = 'serving';
     this.#logger.info({ public: this.publicUrl, control: this.controlUrl }, 'listening');
   }
 
@@ -94,24 +101,51 @@ export class Server {
     return this.#listeners[1]?.url ?? '';
   }
 
-  /** Takes no more connections or emits, ends every stream on a whole frame, then closes. Idempotent. */
+  /**
+   * Takes no more streams, ends every stream on a whole frame, then closes. Emits are taken until the
+   * last stream is gone when the next process will have them, otherwise no more. Idempotent.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#leave();
     return this.#stopping;
   }
 
+  /** Lets a `stop` under way wait for nothing more. All that it does is done all the same. */
+  hasten(): void {
+    this.#haste.abort();
+  }
+
   async #leave(): Promise<void> {
-    const { hub } = this;
-    this.#control.isDraining = true;
+    const isHandedOver = this.#handover.isWanted && this.#control.phase === 'serving';
     this.#public.isDraining = true;
-    for (const listener of this.#listeners) listener.close();
+    this.#control.phase = isHandedOver ? 'leaving' : 'closed';
+    const [controlListener, publicListener] = this.#listeners;
+    publicListener?.close();
+    if (!isHandedOver) controlListener?.close();
+    await this.#endStreams();
+    if (isHandedOver) await this.#handOver();
+    this.#close();
+  }
+
+  async #handOver(): Promise<void> {
+    // No turn of the event loop lies between the last emit that is taken and the snapshot.
+    this.#control.phase = 'closed';
+    this.#handover.leave(this.hub);
+    await this.#pause(LAST_ANSWERS_MS);
+  }
+
+  async #endStreams(): Promise<void> {
+    const { hub } = this;
     this.#logger.info({ streams: hub.streams.size, seconds: this.#config.drain }, 'draining');
     const before = hub.endedBlockedCount;
-    await drain(hub, this.#config.drain * 1_000);
+    await drain(hub, { windowMs: this.#config.drain * 1_000, hasten: this.#haste.signal });
     this.#logger.info('streams ended');
-    if (hub.endedBlockedCount > before) await after(STOP_GRACE_MS);
-    this.#handover.leave(this.hub);
-    this.#close();
+    if (hub.endedBlockedCount > before) await this.#pause(STOP_GRACE_MS);
+  }
+
+  // Over at once in haste.
+  async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#haste.signal }).catch(() => {});
   }
 
   #close(): void {
@@ -167,7 +201,7 @@ export class Server {
       publisher: new LocalPublisher(this.#epoch, this.hub),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       maxTokenSeconds: config['max-token-life'],
-      position: () => formatEventId(epoch, this.hub.head),
+      position: () => formatEventId(this.#epoch, this.hub.head),
       guard: createGuard({ hosts: config['ctl-hosts'], token: config['ctl-token'] }),
       maxBodyBytes: config['max-body'],
       page: config.dev ? () => this.#tryPage() : undefined,
@@ -202,8 +236,6 @@ export class Server {
     return possible;
   }
 }
-
-const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
   if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, { maxLifeSeconds });

@@ -138,7 +138,9 @@ test('restart - with -snapshot under load, twice: nothing is lost, no notice, nu
     // Away when the server leaves: what they miss passes through the snapshot.
     for (const client of world.random.some(world.clients, 100)) client.cut();
     await moreAcked(world, 100);
+    const ackedBefore = world.emitter.acked;
     assert.equal(await server.stop(), 0);
+    assert.ok(world.emitter.acked > ackedBefore + CONNECTIONS, 'emits are taken while it leaves');
     server = await spawnServer(t, args);
     await backAgain(world, round + 1);
   }

@@ -16,6 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { parseOptions, resolveConfig } from '../../src/config.ts';
+import { createLogger } from '../../src/logger.ts';
+import { Server } from '../../src/server.ts';
 import { CLI, emit, type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, SECRET, tokenFor } from '../support/tokens.ts';
@@ -279,4 +282,81 @@ test('snapshot - a disk that takes a part of it is told in the log, and nothing 
   assert.ok(said(server, /snapshot not written/));
   assert.equal(said(server, /snapshot written/), false);
   assert.deepEqual(readdirSync(dirname(path)), ['log.epoch']);
+});
+
+test('snapshot - a second signal skips the drain, not the snapshot', async (t) => {
+  const path = snapshotPath(t);
+  const first = await spawnServer(t, ['-snapshot', path, '-drain', '600']);
+  const stream = await resume(t, first, '');
+  const id = await newsMany(first, 2);
+  const stopped = first.stop('SIGINT');
+  await eventually(() => said(first, /draining/));
+  first.process.kill('SIGINT');
+  assert.equal(await stopped, 0);
+  await stream.end();
+  assert.equal(stream.cut, false);
+  assert.match(stream.text, /retry: 60\d{4}\n:\n$/);
+  const second = await spawnServer(t, ['-snapshot', path]);
+  const back = await resume(t, second, id);
+  await news(second, '3');
+  assert.equal((await back.next()).data, '3');
+});
+
+test('snapshot - a stop that comes before the start is through leaves it to the next one', async (t) => {
+  const path = snapshotPath(t);
+  const first = await spawnServer(t, ['-snapshot', path]);
+  const id = await newsMany(first, 2);
+  await first.stop();
+  const whole = readFileSync(path);
+  const addresses = ['-bind', '127.0.0.1:0', '-bindctl', '127.0.0.1:0', '-drain', '0'];
+  const config = resolveConfig(
+    parseOptions([...addresses, '-secret', SECRET, '-snapshot', path], {}),
+  );
+  const keys = { kind: 'secret', secret: SECRET } as const;
+  const second = new Server({ config: { ...config, keys }, logger: createLogger('silent') });
+  await Promise.all([second.start(), second.stop()]);
+  assert.deepEqual(readFileSync(path), whole);
+  const third = await spawnServer(t, ['-snapshot', path]);
+  const stream = await resume(t, third, id);
+  await news(third, '3');
+  assert.equal((await stream.next()).data, '3');
+});
+
+test('snapshot - emits are taken while streams end, and the next process has them', {
+  timeout: 60_000,
+}, async (t) => {
+  const path = snapshotPath(t);
+  const first = await spawnServer(t, ['-snapshot', path, '-drain', '600']);
+  const stream = await resume(t, first, '');
+  const { body } = await news(first, '1');
+  const stopped = first.stop();
+  await eventually(() => said(first, /draining/));
+  assert.equal((await fetch(`${first.controlUrl}/readyz`)).status, 503);
+  await assert.rejects(fetch(first.publicUrl), 'new streams are not taken');
+  assert.equal((await news(first, '2')).status, 200);
+  assert.deepEqual(
+    (await stream.arrived(2)).map((event) => event.data),
+    ['1', '2'],
+  );
+  first.process.kill('SIGTERM');
+  assert.equal(await stopped, 0);
+  const second = await spawnServer(t, ['-snapshot', path]);
+  const back = await resume(t, second, body['id'] as string);
+  assert.equal((await back.next()).data, '2');
+});
+
+test('drain - without a snapshot emits are refused from its beginning', async (t) => {
+  const server = await spawnServer(t, ['-drain', '600']);
+  const stream = await resume(t, server, '');
+  await news(server, '1'); // over a connection that is kept
+  const stopped = server.stop();
+  await eventually(() => said(server, /draining/));
+  const status = await news(server, '2').then(
+    (answer) => answer.status,
+    () => 503,
+  );
+  assert.equal(status, 503);
+  server.process.kill('SIGTERM');
+  assert.equal(await stopped, 0);
+  await stream.end();
 });
