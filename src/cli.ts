@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { tokenSigner } from './auth.ts';
 import { type Config, parseOptions, resolveConfig, type TokenKeys } from './config.ts';
 import { TidingsError } from './errors.ts';
+import { type LogOutput, standardError } from './log-output.ts';
 import { createLogger } from './logger.ts';
 import { helpText } from './options.ts';
 import { Server } from './server.ts';
@@ -24,14 +25,16 @@ async function main(): Promise<void> {
   const config = withKeys(resolveConfig(values));
   // The arguments may hold the secret; a title takes their place in the process list.
   process.title = 'tidings';
-  const logger = createLogger(config['log-level']);
+  const log = standardError();
+  process.on('exit', () => log.flush());
+  const logger = createLogger(config['log-level'], log);
   const { keys } = config;
   if (keys.kind === 'secret' && Buffer.byteLength(keys.secret) < MIN_SECRET_BYTES)
     logger.warn(
       `the secret is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`,
     );
   const server = new Server({ config, logger });
-  stopOnSignals(server);
+  stopOnSignals(server, log);
   await server.start();
   if (config.dev && keys.kind === 'secret') console.log(greeting(server, keys.secret, config));
 }
@@ -80,12 +83,15 @@ const curlTarget = (url: string): [string, string] =>
 
 // npm hands on a signal that the terminal has given to all of its processes already, so a second one
 // may come at once.
-function stopOnSignals(server: Server): void {
+function stopOnSignals(server: Server, log: LogOutput): void {
   let isStopping = false;
   const stop = () => {
     if (isStopping) return server.hasten();
     isStopping = true;
-    server.stop().then(() => process.exit(0), crash);
+    server
+      .stop()
+      .then(() => log.close())
+      .then(() => process.exit(0), crash);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

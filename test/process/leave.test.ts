@@ -313,7 +313,10 @@ test('snapshot - a stop that comes before the start is through leaves it to the 
     parseOptions([...addresses, '-secret', SECRET, '-snapshot', path], {}),
   );
   const keys = { kind: 'secret', secret: SECRET } as const;
-  const second = new Server({ config: { ...config, keys }, logger: createLogger('silent') });
+  const second = new Server({
+    config: { ...config, keys },
+    logger: createLogger('silent', { write() {} }),
+  });
   await Promise.all([second.start(), second.stop()]);
   assert.deepEqual(readFileSync(path), whole);
   const third = await spawnServer(t, ['-snapshot', path]);

@@ -22,6 +22,7 @@ const LAYERS = [
     'logger',
     'line-reader',
     'last-epoch',
+    'log-output',
   ],
   [
     'channel-name',
