@@ -1,5 +1,6 @@
 /** Addresses: those we listen on, and those our peers come from. */
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { TidingsError } from './errors.ts';
 
 export type ListenAddress =
@@ -41,17 +42,31 @@ export function isLoopback(address: ListenAddress): boolean {
 
 const family = (address: string): 'ipv4' | 'ipv6' => (isIPv6(address) ? 'ipv6' : 'ipv4');
 
-/** As the addon prints it, to what people write: dotted for IPv4, also when mapped into IPv6. */
-export function normaliseAddress(address: string): string {
-  const mapped = /^(?:0000:){5}ffff:([0-9a-f]{2})([0-9a-f]{2}):([0-9a-f]{2})([0-9a-f]{2})$/.exec(
-    address,
-  );
-  if (mapped !== null)
-    return mapped
-      .slice(1)
-      .map((byte) => Number.parseInt(byte, 16))
-      .join('.');
-  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+/** The one spelling of an address, dotted for IPv4, also when mapped into IPv6; other text as it is. */
+export const normaliseAddress = (text: string): string => parseAddress(text) ?? text;
+
+function parseAddress(text: string): string | undefined {
+  // A zone means something only on the machine that wrote it.
+  const [bare = ''] = text.split('%', 1);
+  // ipaddr.js by itself also reads octal and short forms, which others take for other addresses.
+  return isIP(bare) === 0 ? undefined : ipaddr.process(bare).toString();
+}
+
+/** `[2001:db8::1]:443`, `192.0.2.1:1111`: some proxies add the port of the client. */
+const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
+
+function parseHop(hop: string): string | undefined {
+  const match = WITH_PORT.exec(hop);
+  return parseAddress(match?.[1] ?? match?.[2] ?? hop);
+}
+
+/**
+ * What counts as one client: an IPv4 address, or the IPv6 network of so many bits, since whoever has
+ * one address there has the whole network as a rule. Other text stands for itself.
+ */
+export function clientOf(address: string, prefix6: number): string {
+  if (!isIPv6(address)) return address;
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${prefix6}`)}/${prefix6}`;
 }
 
 /** Stands in `-trust-proxy` for every peer on a unix socket, which has no address. */
@@ -71,15 +86,15 @@ export class PeerResolver {
   }
 
   /**
-   * The right-most address of X-Forwarded-For that is no trusted proxy; entries left of it were
-   * written by whoever sent the request.
+   * The right-most address of X-Forwarded-For that is no trusted proxy, without its port; entries
+   * left of it were written by whoever sent the request. `peer` must be normalised.
    */
   resolve(peer: string, forwardedFor: string): string {
     if (!this.#trustsAny || !this.#isTrusted(peer)) return peer;
-    const hops = forwardedFor.split(',').map((hop) => normaliseAddress(hop.trim()));
-    for (const hop of hops.reverse()) {
-      if (isIP(hop) === 0) return peer;
-      if (!this.#isTrusted(hop)) return hop;
+    for (const hop of forwardedFor.split(',').reverse()) {
+      const address = parseHop(hop.trim());
+      if (address === undefined) return peer;
+      if (!this.#isTrusted(address)) return address;
     }
     return peer;
   }
@@ -94,7 +109,7 @@ export class PeerResolver {
     const width = isIPv6(address) ? 128 : 32;
     const prefix = bits === undefined ? width : Number(bits);
     const isWhole = bits === undefined || /^\d+$/.test(bits);
-    if (isIP(address) === 0 || !isWhole || prefix > width) {
+    if (isIP(address) === 0 || address.includes('%') || !isWhole || prefix > width) {
       const message = `-trust-proxy takes addresses and networks such as 10.0.0.0/8, got "${item}"`;
       throw new TidingsError('CONFIG_INVALID', message);
     }

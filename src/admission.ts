@@ -11,34 +11,50 @@ export interface AdmissionLimits {
 /** Which limit refuses a stream. */
 export type Refusal = 'streams' | 'streams-per-user' | 'streams-per-address';
 
-export class Admission {
+/** Whom a stream counts for. */
+export interface Owner {
+  readonly user: string;
+  /** Of one client; empty when addresses are not counted. */
+  readonly address: string;
+}
+
+export class Admission<T extends Owner> {
   readonly #limits: AdmissionLimits;
-  readonly #users: Counter;
-  readonly #addresses: Counter;
+  readonly #users: Places<T>;
+  readonly #addresses: Places<T>;
   #count = 0;
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
-    this.#users = new Counter(limits.streamsPerUser);
-    this.#addresses = new Counter(limits.streamsPerAddress);
+    this.#users = new Places(limits.streamsPerUser);
+    this.#addresses = new Places(limits.streamsPerAddress);
   }
 
-  /** Counts a stream in, or says which limit it would pass, counting nothing. */
-  enter(user: string, address: string): Refusal | undefined {
-    if (this.#count >= this.#limits.streams) return 'streams';
+  /** Which limit one more stream would pass; the owner's own ones first. */
+  refusal({ user, address }: Owner): Refusal | undefined {
     if (this.#users.isFull(user)) return 'streams-per-user';
     if (this.#addresses.isFull(address)) return 'streams-per-address';
-    this.#count += 1;
-    this.#users.add(user);
-    this.#addresses.add(address);
-    return undefined;
+    return this.#count >= this.#limits.streams ? 'streams' : undefined;
   }
 
-  /** Counts out a stream that was let in. */
-  leave(user: string, address: string): void {
+  /** The stream that has been open longest among those that fill the owner's user or address. */
+  oldest({ user, address }: Owner, refusal: Refusal): T | undefined {
+    if (refusal === 'streams-per-user') return this.#users.oldest(user);
+    return refusal === 'streams-per-address' ? this.#addresses.oldest(address) : undefined;
+  }
+
+  /** Counts a stream in. */
+  enter(stream: T): void {
+    this.#count += 1;
+    this.#users.add(stream.user, stream);
+    this.#addresses.add(stream.address, stream);
+  }
+
+  /** Counts out a stream that was counted in. */
+  leave(stream: T): void {
     this.#count -= 1;
-    this.#users.remove(user);
-    this.#addresses.remove(address);
+    this.#users.remove(stream.user, stream);
+    this.#addresses.remove(stream.address, stream);
   }
 
   /** Addresses need not be kept with the streams when nobody counts them. */
@@ -48,25 +64,33 @@ export class Admission {
 }
 
 // Holds only names with something open, and nothing at all when there is no limit.
-class Counter {
+class Places<T> {
   readonly #limit: number;
-  readonly #counts = new Map<string, number>();
+  /** Oldest first. */
+  readonly #streams = new Map<string, Set<T>>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   isFull(name: string): boolean {
-    return this.#limit > 0 && (this.#counts.get(name) ?? 0) >= this.#limit;
+    return this.#limit > 0 && (this.#streams.get(name)?.size ?? 0) >= this.#limit;
   }
 
-  add(name: string): void {
-    if (this.#limit > 0) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  oldest(name: string): T | undefined {
+    return this.#streams.get(name)?.values().next().value;
   }
 
-  remove(name: string): void {
-    const count = this.#counts.get(name) ?? 0;
-    if (count > 1) this.#counts.set(name, count - 1);
-    else this.#counts.delete(name);
+  add(name: string, stream: T): void {
+    if (this.#limit === 0) return;
+    const present = this.#streams.get(name);
+    if (present === undefined) this.#streams.set(name, new Set([stream]));
+    else present.add(stream);
+  }
+
+  remove(name: string, stream: T): void {
+    const present = this.#streams.get(name);
+    present?.delete(stream);
+    if (present?.size === 0) this.#streams.delete(name);
   }
 }

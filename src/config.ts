@@ -69,7 +69,7 @@ export function resolveConfig(values: OptionValues): Config {
 function parseFlags(argv: readonly string[]): Record<string, string> {
   const normal: string[] = [];
   for (let i = 0; i < argv.length; i += 1) {
-    const match = /^--?([a-z][a-z-]*)(=.*)?$/s.exec(argv[i]!);
+    const match = /^--?([a-z][a-z0-9-]*)(=.*)?$/s.exec(argv[i]!);
     const name = match?.[1] ?? '';
     if (match === null || !Object.hasOwn(OPTIONS, name)) fail(unknownArgument(argv[i]!));
     if (match[2] !== undefined) normal.push(`--${name}${match[2]}`);

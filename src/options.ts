@@ -75,12 +75,24 @@ export const OPTIONS = {
   'max-streams-per-user': integer(
     0,
     [0, 10_000_000],
-    'open streams of one user at most, 0: no limit; further ones are told to come back later',
+    'open streams of one user at most, 0: no limit; further ones as -over-limit says',
   ),
   'max-streams-per-address': integer(
     0,
     [0, 10_000_000],
-    'open streams from one address at most, 0: no limit; further ones are told to come back later',
+    'open streams from one address at most, 0: no limit; further ones as -over-limit says',
+  ),
+  'over-limit': {
+    kind: 'choice',
+    fallback: 'refuse',
+    choices: ['refuse', 'replace'],
+    about:
+      'a user or an address that is full: refuse tells further streams to come back later; replace lets them in and ends the oldest, which is told to come back after 5 to 10 minutes',
+  },
+  'address-prefix6': integer(
+    64,
+    [1, 128],
+    'bits of an IPv6 address that make one client for -max-streams-per-address: most have a whole /64',
   ),
   'max-body': integer(
     1_048_576,
@@ -88,7 +100,7 @@ export const OPTIONS = {
     'bytes in the body of a control request at most; larger ones are refused (413) before they are read whole',
   ),
   'trust-proxy': list(
-    'addresses or networks (10.0.0.0/8), separated by commas, whose X-Forwarded-For is believed; unix: for peers on a unix socket',
+    'addresses or networks (10.0.0.0/8), separated by commas, whose X-Forwarded-For is believed, with ports or without; unix: for peers on a unix socket',
   ),
   cert: text(
     '',

@@ -1,6 +1,6 @@
 /** What browsers reach: `GET /events/` opens a stream, everything else is a short answer. */
-import { normaliseAddress, type PeerResolver } from './address.ts';
-import { Admission, type AdmissionLimits } from './admission.ts';
+import { clientOf, normaliseAddress, type PeerResolver } from './address.ts';
+import { Admission, type AdmissionLimits, type Owner, type Refusal } from './admission.ts';
 import { firstGrant, type Verify } from './auth.ts';
 import { type Grant, TokenRefused } from './claims.ts';
 import type { Cors } from './cors.ts';
@@ -19,6 +19,9 @@ const RETRY_MS = [1_000, 4_000] as const;
 /** When a browser comes back that was refused for now, in milliseconds. */
 const REFUSED_RETRY_MS = [5_000, 15_000] as const;
 
+/** When a browser comes back whose stream gave way to a newer one, in milliseconds: soon would be a circle. */
+const REPLACED_RETRY_MS = [300_000, 600_000] as const;
+
 /** While connections are refused, the log has a line this often. */
 const SHED_LOG_SECONDS = 10;
 
@@ -35,6 +38,10 @@ export interface PublicOptions {
   readonly hub: Hub;
   readonly verify: Verify;
   readonly limits: AdmissionLimits;
+  /** A user or address that is full gets its newest stream in for its oldest. */
+  readonly replacesOldest: boolean;
+  /** Bits of an IPv6 address that make one client. */
+  readonly addressPrefix6: number;
   readonly cors: Cors;
   readonly peers: PeerResolver;
   readonly allowsQueryToken: boolean;
@@ -55,7 +62,7 @@ function forwardedFor(req: HttpRequest): string {
 
 export class PublicApp {
   readonly #options: PublicOptions;
-  readonly #admission: Admission;
+  readonly #admission: Admission<Stream>;
   readonly #random: () => number;
   readonly #now: () => number;
   #connections = 0;
@@ -97,7 +104,7 @@ export class PublicApp {
 
   /** To be told of every stream that is over. */
   closed(stream: Stream, reason: CloseReason): void {
-    this.#admission.leave(stream.user, stream.address);
+    this.#admission.leave(stream);
     const level = reason === 'stalled' ? 'info' : 'debug';
     this.#options.logger[level]({ stream: stream.id, user: stream.user, reason }, 'stream closed');
   }
@@ -151,8 +158,8 @@ export class PublicApp {
 
   #open(res: HttpResponse, req: HttpRequest): Stream | undefined {
     const grant = this.#authorise(req);
-    const address = this.#admission.countsAddresses ? this.#addressOf(res, req) : '';
-    const refusal = this.isDraining ? 'draining' : this.#admission.enter(grant.userId, address);
+    const address = this.#admission.countsAddresses ? this.#clientOf(res, req) : '';
+    const refusal = this.isDraining ? 'draining' : this.#admit({ user: grant.userId, address });
     if (refusal !== undefined) {
       this.#refuse(res, req, refusal);
       return undefined;
@@ -168,11 +175,25 @@ export class PublicApp {
       // First bytes at once: they carry the head through proxies that wait for a body.
       greeting: encodeRetry(this.#between(RETRY_MS)),
     });
+    this.#admission.enter(stream);
     res.onWritable(() => {
       stream.writable();
       return true;
     });
     return stream;
+  }
+
+  // What an owner has too many of gives way, once for the user and once for the address at most.
+  #admit(owner: Owner): Refusal | undefined {
+    let refusal = this.#admission.refusal(owner);
+    for (let i = 0; i < 2 && refusal !== undefined && this.#options.replacesOldest; i += 1) {
+      const oldest = this.#admission.oldest(owner, refusal);
+      if (oldest === undefined) break;
+      const farewell = Buffer.from(`${encodeRetry(this.#between(REPLACED_RETRY_MS))}:\n`);
+      this.#options.hub.end(oldest, 'replaced', farewell);
+      refusal = this.#admission.refusal(owner);
+    }
+    return refusal;
   }
 
   // From wall clock to monotonic clock, so that open streams do not mind when the former is set.
@@ -218,6 +239,10 @@ export class PublicApp {
     res.writeStatus('200 OK');
     for (const [name, value] of STREAM_HEADERS) res.writeHeader(name, value);
     for (const [name, value] of corsHeaders) res.writeHeader(name, value);
+  }
+
+  #clientOf(res: HttpResponse, req: HttpRequest): string {
+    return clientOf(this.#addressOf(res, req), this.#options.addressPrefix6);
   }
 
   #addressOf(res: HttpResponse, req: HttpRequest): string {

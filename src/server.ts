@@ -188,6 +188,8 @@ export class Server {
         streamsPerUser: config['max-streams-per-user'],
         streamsPerAddress: config['max-streams-per-address'],
       },
+      replacesOldest: config['over-limit'] === 'replace',
+      addressPrefix6: config['address-prefix6'],
       cors: this.#cors,
       peers: config.peers,
       allowsQueryToken: config['query-token'] || config.dev,

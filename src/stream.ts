@@ -44,8 +44,11 @@ export interface StreamOwner {
 export const StreamState = { Live: 0, Blocked: 1, Closed: 2, Behind: 3 } as const;
 export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 
-/** Why a stream is over. `left`: the client, or something on the way to it, closed the connection. */
-export type CloseReason = 'left' | 'stalled' | 'expired' | 'drain' | 'error';
+/**
+ * Why a stream is over. `left`: the client, or something on the way to it, closed the connection.
+ * `replaced`: a newer one of the same user or address took its place.
+ */
+export type CloseReason = 'left' | 'stalled' | 'expired' | 'replaced' | 'drain' | 'error';
 
 // As few as a comment has: every refused offer stays in the addon's buffer.
 const OFFER_BYTES = COMMENT.length;

@@ -1,8 +1,9 @@
 /** Being full must not look like an error to EventSource, which would give up for good. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { emitRaw } from '../support/emitting.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
-import { type Owner, openStream } from '../support/sse-client.ts';
+import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -69,4 +70,70 @@ test('refusals - retries of streams that are let in are spread', async (t) => {
     retries.add(stream.retries[0]!);
   }
   assert.ok(retries.size > 5);
+});
+
+for (const { name, args, users } of [
+  { name: 'user', args: ['-max-streams-per-user', '2'], users: ['ann', 'ann', 'ann'] },
+  { name: 'address', args: ['-max-streams-per-address', '2'], users: ['ann', 'bob', 'eve'] },
+  {
+    name: 'user and the address',
+    args: ['-max-streams-per-user', '2', '-max-streams-per-address', '2'],
+    users: ['ann', 'ann', 'ann'],
+  },
+]) {
+  test(`refusals - -over-limit replace: the oldest of the ${name} gives way, for minutes`, async (t) => {
+    const running = await startServer(t, [...args, '-over-limit', 'replace']);
+    const streams: SseClient[] = [];
+    for (const user of users) {
+      const stream = await open(t, running, user);
+      await eventually(() => stream.text.endsWith(':\n'));
+      streams.push(stream);
+    }
+    const oldest = streams.shift()!;
+    await oldest.end();
+    assert.equal(oldest.cut, false);
+    assert.match(oldest.text, /^retry: \d+\n:\nretry: \d+\n:\n$/);
+    const retry = oldest.retries.at(-1)!;
+    assert.ok(retry >= 300_000 && retry <= 600_000, `${retry}`);
+    await emitRaw(running, 'data: x');
+    for (const stream of streams) assert.equal((await stream.next()).data, 'x');
+    assert.equal(running.server.hub.streams.size, 2);
+    const lines = running.log.filter((line) => line['reason'] === 'replaced');
+    assert.equal(lines.length, 1);
+  });
+}
+
+test('refusals - -over-limit replace leaves others alone: a full process refuses', async (t) => {
+  const args = ['-max-streams', '2', '-max-streams-per-user', '1', '-over-limit', 'replace'];
+  const running = await startServer(t, args);
+  const ann = await open(t, running, 'ann');
+  const bob = await open(t, running, 'bob');
+  const eve = await open(t, running, 'eve');
+  await eve.end();
+  assert.match(eve.text, /^retry: \d+\n$/);
+  const again = await open(t, running, 'ann');
+  await ann.end();
+  assert.deepEqual([bob.ended, again.ended], [false, false]);
+});
+
+test('refusals - two addresses of one IPv6 network are one client, ports and spellings do not count', async (t) => {
+  const base = ['-max-streams-per-address', '1', '-trust-proxy', '127.0.0.1'];
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+  for (const { args, others } of [
+    { args: [], others: ['[2001:DB8:0::8]:443', '2001:db8::ffff:1'] },
+    { args: ['-address-prefix6', '128'], others: ['2001:DB8:0:0::7', '[2001:db8::7]:1'] },
+    { args: ['-address-prefix6', '48'], others: ['2001:db8:0:1::1'] },
+  ]) {
+    const running = await startServer(t, [...base, ...args]);
+    await open(t, running, 'ann', from('2001:db8::7'));
+    for (const address of others) {
+      const refused = await open(t, running, 'bob', from(address));
+      await refused.end();
+    }
+    await open(t, running, 'eve', from('2001:db9::7'));
+    await open(t, running, 'joe', from('192.0.2.1:1111'));
+    const same = await open(t, running, 'joe', from('192.0.2.1:2222'));
+    await same.end();
+    assert.equal(running.server.hub.streams.size, 3);
+  }
 });
