@@ -4,6 +4,7 @@ import mri from 'mri';
 import { isLoopback, type ListenAddress, PeerResolver, parseListenAddress } from './address.ts';
 import { TidingsError } from './errors.ts';
 import { envName, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { isOrigin, originPattern } from './origin.ts';
 
 type Value<S> = S extends { kind: 'integer' }
   ? number
@@ -54,7 +55,8 @@ export function resolveConfig(values: OptionValues): Config {
   if (!/^[\x21-\x7e]*$/.test(values['ctl-token']))
     fail('-ctl-token must be printable ASCII without blanks: others do not survive in a header');
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
-  if (values.cors.length > 0) checkOrigins(values.cors);
+  checkOrigins(values.cors);
+  checkHeaderNames(values['cors-headers']);
   return Object.freeze({
     ...values,
     publicAddress: parseListenAddress('bind', values.bind),
@@ -124,9 +126,18 @@ function convert(source: string, spec: OptionSpec, raw: string): unknown {
 function checkOrigins(origins: readonly string[]): void {
   for (const origin of origins) {
     if (origin === '*' && origins.length === 1) continue;
-    if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
-    fail(`-cors takes exact origins such as https://app.example, or * alone; got "${origin}"`);
+    if (isOrigin(origin) || originPattern(origin) !== undefined) continue;
+    fail(
+      `-cors takes exact origins such as https://app.example or capacitor://localhost, https://*.app.example for all below it, or * alone; got "${origin}"`,
+    );
   }
+}
+
+function checkHeaderNames(names: readonly string[]): void {
+  // With credentials a * is a name like any other (Fetch, "CORS-preflight fetch").
+  const bad = names.find((name) => !/^[\w!#$%&'+.^`|~-]+$/.test(name));
+  if (bad !== undefined)
+    fail(`-cors-headers takes names of request headers such as traceparent; got "${bad}"`);
 }
 
 function tokenKeys(values: OptionValues): TokenKeys | undefined {

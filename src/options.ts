@@ -60,7 +60,10 @@ export const OPTIONS = {
     'host names, separated by commas, allowed in the Host header of control requests besides addresses and localhost',
   ),
   cors: list(
-    'origins, separated by commas, whose pages may open streams across sites; * allows all, without cookies',
+    'origins, separated by commas, whose pages may open streams across sites, of any scheme; https://*.example.com: all below example.com; * allows all, without cookies',
+  ),
+  'cors-headers': list(
+    'names of request headers, separated by commas, that such pages may send besides authorization, last-event-id and cache-control: traceparent, baggage, sentry-trace',
   ),
   'query-token': flag(
     'also take the token from the query (?token=), which ends up in logs of proxies',

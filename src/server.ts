@@ -58,7 +58,7 @@ export class Server {
     this.#config = config;
     this.#logger = logger;
     this.#handover = new Handover(config.snapshot, logger);
-    this.#cors = new Cors(config.cors);
+    this.#cors = new Cors(config.cors, config['cors-headers']);
     this.hub = this.#handover.take((olderEpochs) => this.#emptyHub(olderEpochs));
     this.#clockwork = new Clockwork({
       hub: this.hub,

@@ -124,6 +124,74 @@ test('S-41 CORS - whatever is not listed to the letter is told nothing but Vary'
   assert.equal((await ask(t, running, undefined)).vary, 'Origin', 'a cache must know even so');
 });
 
+const APPS = [
+  'capacitor://localhost',
+  'tauri://localhost',
+  'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+];
+
+test('S-41 CORS - origins of apps and extensions are listed to the letter too', async (t) => {
+  const running = await startServer(t, ['-cors', APPS.join(',')]);
+  for (const origin of APPS) {
+    const got = await ask(t, running, origin);
+    assert.deepEqual([got.status, got.origin, got.credentials], [200, origin, 'true']);
+  }
+  for (const origin of ['capacitor://localhost.evil', 'tauri://local', 'chrome-extension://abc'])
+    assert.equal((await ask(t, running, origin)).origin, undefined, origin);
+});
+
+test('S-41 CORS - a pattern allows what is below its host, on its scheme and port, and nothing else', async (t) => {
+  const running = await startServer(t, ['-cors', 'https://*.good.example,http://*.dev.test:8080']);
+  for (const origin of [
+    'https://app.good.example',
+    'https://a.b-c.good.example',
+    'https://xn--bcher-kva.good.example',
+    'http://one.dev.test:8080',
+  ]) {
+    const got = await ask(t, running, origin, { method: 'OPTIONS' });
+    assert.deepEqual([got.origin, got.credentials, got.vary], [origin, 'true', 'Origin'], origin);
+    assert.ok(got.headers['access-control-allow-methods']);
+  }
+  for (const origin of [
+    'https://good.example',
+    'https://evilgood.example',
+    'https://.good.example',
+    'https://a..good.example',
+    'https://app.good.example.evil.com',
+    'https://app.good.example.',
+    'https://app.good.example:8443',
+    'http://app.good.example',
+    'https://evil.com/.good.example',
+    'https://evil.com:1.good.example',
+    'https://evil.com?.good.example',
+    'https://evil.com#.good.example',
+    'https://evil@app.good.example',
+    'https://evil.com\\.good.example',
+    'https://App.good.example',
+    'https://*.good.example',
+    'http://one.dev.test',
+    'null',
+  ]) {
+    const { headers } = await ask(t, running, origin);
+    assert.equal(headers['access-control-allow-origin'], undefined, origin);
+    assert.equal(headers.vary, 'Origin', origin);
+  }
+});
+
+test('S-42 CORS - headers of tracing are allowed when listed, beside our own', async (t) => {
+  const args = ['-cors-headers', 'traceparent, Baggage,sentry-trace,authorization'];
+  for (const cors of [LISTED, ['-cors', '*']]) {
+    const running = await startServer(t, [...cors, ...args]);
+    const { headers } = await ask(t, running, GOOD, { method: 'OPTIONS', hasToken: false });
+    assert.equal(
+      headers['access-control-allow-headers'],
+      'authorization, last-event-id, cache-control, traceparent, baggage, sentry-trace',
+    );
+    const stranger = await ask(t, running, '', { method: 'OPTIONS', hasToken: false });
+    assert.equal(stranger.headers['access-control-allow-headers'], undefined);
+  }
+});
+
 test('S-41 CORS - an origin never gets into the head by itself', async (t) => {
   const running = await startServer(t, LISTED);
   const client = await connectRaw(t, running.publicUrl);

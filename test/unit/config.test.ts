@@ -114,18 +114,60 @@ test('config - a control token must survive in a header', () => {
     refused(['-secret', 's', '-ctl-token', bad], /-ctl-token must be printable ASCII/);
 });
 
-test('config - origins are exact', () => {
+test('config - origins are exact, of any scheme, or all below a host', () => {
   for (const bad of [
     'https://a.example/',
     'a.example',
     'https://a.example/x',
+    'https://a.example:443',
+    'https://user@a.example',
     '*,https://a.example',
     'null',
     'https://A.example',
+    'https://*',
+    'https://*.com',
+    'https://*a.example.com',
+    'https://a.*.example.com',
+    'https://*.*.example.com',
+    'https://*.example.com/',
+    'https://*.example.com:443',
+    'https://*.EXAMPLE.com',
+    'https://*.1.2.3',
+    'https://*..example.com',
+    '*.example.com',
+    '*://a.example',
+    'file://host',
+    'file:///',
+    'capacitor://',
+    'capacitor://localhost/',
+    'capacitor:localhost',
+    'Tauri://localhost',
+    'chrome-extension://*',
+    'tauri://a b',
   ])
-    refused(['-secret', 's', '-cors', bad], /-cors takes exact origins/);
-  const { cors } = resolve(['-secret', 's', '-cors', 'https://a.example, http://b.example:8080']);
-  assert.deepEqual(cors, ['https://a.example', 'http://b.example:8080']);
+    refused(['-secret', 's', '-cors', bad], /^-cors takes exact origins such as/);
+  for (const good of [
+    'https://a.example, http://b.example:8080',
+    'capacitor://localhost,ionic://localhost,tauri://localhost',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    'safari-web-extension://5A9C6C5D-7F5C-4D3E-9B1F-0D7A2C1E4F5B',
+    'app://obsidian.md',
+    'http://[2001:db8::1]:8080',
+    'https://*.example.com',
+    'http://*.localhost:3000',
+    '*',
+  ])
+    assert.deepEqual(resolve(['-secret', 's', '-cors', good]).cors, good.split(/, ?/));
+});
+
+test('config - headers of preflights are names', () => {
+  for (const bad of ['*', 'a b', 'x:y', 'é', 'a,b c'])
+    refused(
+      ['-secret', 's', '-cors-headers', bad],
+      /^-cors-headers takes names of request headers/,
+    );
+  const values = resolve(['-secret', 's', '-cors-headers', 'traceparent, Sentry-Trace,,']);
+  assert.deepEqual(values['cors-headers'], ['traceparent', 'Sentry-Trace']);
 });
 
 test('config - one source of keys', () => {

@@ -23,6 +23,7 @@ const LAYERS = [
     'line-reader',
     'last-epoch',
     'log-output',
+    'origin',
   ],
   [
     'channel-name',
