@@ -1,6 +1,6 @@
 /** Every proxy the tests run behind, and the server behind one of them. */
 import test, { type TestContext } from 'node:test';
-import { startApache, startDeployedApache } from '../support/apache.ts';
+import { startApache, startDeployedApache, startReadmeApache } from '../support/apache.ts';
 import { startCaddy } from '../support/caddy.ts';
 import { startHaproxy, startHaproxyWithoutTls } from '../support/haproxy.ts';
 import { startNginx } from '../support/nginx.ts';
@@ -40,6 +40,15 @@ export const PROXIES: readonly ProxyKind[] = [
   { name: 'haproxy without TLS', ...haproxy, http2: false, start: startHaproxyWithoutTls },
   { name: 'caddy', ...others, skip: missing('caddy'), start: startCaddy },
 ];
+
+/** The block of the README, where the plain one and the whole file differ: while the server is away. */
+export const README_APACHE: ProxyKind = {
+  name: 'apache with the block of the README',
+  ...apache,
+  ...plain,
+  masks: true,
+  start: startReadmeApache,
+};
 
 export interface Choice {
   readonly kinds?: readonly ProxyKind[];

@@ -1,5 +1,5 @@
 /** A real Apache with mpm_event in front of the server: with the plain block every user has, or with deploy/apache.conf. */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   deployFile,
@@ -21,6 +21,8 @@ export interface ApacheOptions extends ProxyOptions {
   readonly documentRoot?: string;
   /** Further directives for both virtual hosts. */
   readonly snippet?: string;
+  /** Takes the place of the plain block. */
+  readonly block?: string;
 }
 
 export interface Apache extends RunningProxy {
@@ -97,7 +99,7 @@ DocumentRoot ${root}
   Require all granted
 </Directory>
 ${options.idleSeconds === undefined ? '' : `Timeout ${options.idleSeconds}`}
-${contractBlock(options.publicPort)}
+${options.block ?? contractBlock(options.publicPort)}
 ${options.snippet ?? ''}`;
   const { cert, key } = place.certificate;
   const tls = `SSLEngine on\nSSLCertificateFile ${cert}\nSSLCertificateKeyFile ${key}`;
@@ -106,6 +108,14 @@ Listen 127.0.0.1:${httpPort}
 <VirtualHost 127.0.0.1:${place.port}>\n${tls}${inside}</VirtualHost>
 <VirtualHost 127.0.0.1:${httpPort}>${inside}</VirtualHost>\n`;
   return { ...(await run(t, place, sites)), httpUrl: `http://localhost:${httpPort}` };
+}
+
+/** Starts Apache with the block that the README gives as the least that works. */
+export async function startReadmeApache(t: Owner, options: ProxyOptions): Promise<Apache> {
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const block = /```apache\n(.+?)```/s.exec(readme)![1]!;
+  const { publicPort } = options;
+  return startApache(t, { ...options, block: block.replaceAll(':8000', `:${publicPort}`) });
 }
 
 /** Starts Apache with the recommended virtual host, the very file, its names replaced. */
