@@ -3,18 +3,17 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { tokenSigner } from './auth.ts';
-import { type Config, parseOptions, resolveConfig, type TokenKeys } from './config.ts';
+import { type Config, parseOptions, resolveConfig } from './config.ts';
 import { TidingsError } from './errors.ts';
+import type { TokenKeys } from './keys.ts';
 import { type LogOutput, standardError } from './log-output.ts';
 import { createLogger } from './logger.ts';
 import { helpText } from './options.ts';
 import { Server } from './server.ts';
+import { startWarnings } from './start-warnings.ts';
 
 /** Exit code when the command line or the surroundings do not allow a start. */
 const EXIT_CANNOT_START = 2;
-
-/** Below this an attacker who has one token can search for the secret (RFC 7518, 3.2). */
-const MIN_SECRET_BYTES = 32;
 
 const DEMO_TOKEN_SECONDS = 86_400;
 
@@ -29,10 +28,7 @@ async function main(): Promise<void> {
   process.on('exit', () => log.flush());
   const logger = createLogger(config['log-level'], log);
   const { keys } = config;
-  if (keys.kind === 'secret' && Buffer.byteLength(keys.secret) < MIN_SECRET_BYTES)
-    logger.warn(
-      `the secret is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`,
-    );
+  for (const warning of startWarnings(keys, process.env)) logger.warn(warning);
   const server = new Server({ config, logger });
   stopOnSignals(server, log);
   await server.start();
@@ -93,8 +89,8 @@ function stopOnSignals(server: Server, log: LogOutput): void {
       .then(() => log.close())
       .then(() => process.exit(0), crash);
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  // SIGHUP: the terminal it was started from is closed. There is nothing to read anew, nor to reopen.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
 }
 
 const version = (): string => {

@@ -1,9 +1,9 @@
 /** Command line and environment to a checked, frozen configuration; every fault is one sentence. */
-import { readFileSync } from 'node:fs';
 import mri from 'mri';
 import { isLoopback, type ListenAddress, PeerResolver, parseListenAddress } from './address.ts';
-import { TidingsError } from './errors.ts';
-import { envName, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { failStart as fail } from './errors.ts';
+import { KEY_SOURCES, type TokenKeys, tokenKeys } from './keys.ts';
+import { envName, hasVariable, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { isOrigin, originPattern } from './origin.ts';
 
 type Value<S> = S extends { kind: 'integer' }
@@ -16,11 +16,6 @@ type Value<S> = S extends { kind: 'integer' }
 
 /** Option values by flag name, converted and within their limits. */
 export type OptionValues = { readonly [K in OptionName]: Value<(typeof OPTIONS)[K]> };
-
-/** How tokens are verified and, with a secret, signed. */
-export type TokenKeys =
-  | { readonly kind: 'secret'; readonly secret: string; readonly previousSecret?: string }
-  | { readonly kind: 'public-key'; readonly pem: string };
 
 export interface Config extends OptionValues {
   readonly publicAddress: ListenAddress;
@@ -35,7 +30,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): O
   const given = parseFlags(argv);
   const values: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(OPTIONS)) {
-    const fromEnv = env[envName(name)];
+    const fromEnv = isOverruled(name, given) ? undefined : env[envName(name)];
     const raw = given[name] ?? fromEnv;
     const source = given[name] === undefined ? envName(name) : `-${name}`;
     // Nobody means an empty secret, token or file; taken as "not given" it would switch off a guard.
@@ -43,6 +38,14 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): O
     values[name] = convert(source, spec, raw ?? String(spec.fallback));
   }
   return Object.freeze(values) as OptionValues;
+}
+
+// Flags win for the key as a whole: one that names it leaves no room for another from the environment.
+function isOverruled(name: string, given: Readonly<Record<string, string>>): boolean {
+  if (!hasVariable(name)) return true;
+  if (name === 'previous-secret') return given['public-key'] !== undefined;
+  const isSource = KEY_SOURCES.some((source) => source === name);
+  return isSource && KEY_SOURCES.some((source) => given[source] !== undefined);
 }
 
 /** Checks what options mean together and reads the files they name. @throws `CONFIG_INVALID` */
@@ -57,6 +60,7 @@ export function resolveConfig(values: OptionValues): Config {
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
   checkOrigins(values.cors);
   checkHeaderNames(values['cors-headers']);
+  checkHostNames(values['ctl-hosts']);
   return Object.freeze({
     ...values,
     publicAddress: parseListenAddress('bind', values.bind),
@@ -133,63 +137,16 @@ function checkOrigins(origins: readonly string[]): void {
   }
 }
 
+// Anything more than a name would never be met in a Host header once its port is taken off.
+function checkHostNames(names: readonly string[]): void {
+  const bad = names.find((name) => !/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(name));
+  if (bad !== undefined)
+    fail(`-ctl-hosts takes names of hosts without scheme, port or *; got "${bad}"`);
+}
+
 function checkHeaderNames(names: readonly string[]): void {
   // With credentials a * is a name like any other (Fetch, "CORS-preflight fetch").
   const bad = names.find((name) => !/^[\w!#$%&'+.^`|~-]+$/.test(name));
   if (bad !== undefined)
     fail(`-cors-headers takes names of request headers such as traceparent; got "${bad}"`);
-}
-
-function tokenKeys(values: OptionValues): TokenKeys | undefined {
-  const sources = [
-    values.secret !== '' && '-secret',
-    values['secret-file'] !== '' && '-secret-file',
-    values['public-key'] !== '' && '-public-key',
-  ].filter((source) => source !== false);
-  if (sources.length > 1) fail(`${sources.join(' and ')} exclude each other: give one of them`);
-  if (values['public-key'] !== '') return publicKey(values);
-  if (sources.length === 0) return undefined;
-  return secretKeys(values);
-}
-
-function publicKey(values: OptionValues): TokenKeys {
-  if (values['previous-secret'] !== '') fail('-previous-secret has no meaning with -public-key');
-  return { kind: 'public-key', pem: readFile('public-key', values['public-key']) };
-}
-
-function secretKeys(values: OptionValues): TokenKeys {
-  const file = values['secret-file'];
-  const secret =
-    file === '' ? values.secret : readFile('secret-file', file).replace(/[\r\n]+$/, '');
-  const previousSecret = values['previous-secret'];
-  checkSecret(secret);
-  if (previousSecret === '') return { kind: 'secret', secret };
-  checkSecret(previousSecret);
-  return { kind: 'secret', secret, previousSecret };
-}
-
-// A published key used as an HMAC secret would let anybody sign (RFC 8725, 2.1).
-function checkSecret(secret: string): void {
-  const trimmed = secret.trim();
-  if (trimmed === '')
-    fail(
-      'the secret is empty: use at least 32 random bytes, for example from `openssl rand -hex 32`',
-    );
-  if (trimmed.includes('-----BEGIN') || /^\{.*"kty"/s.test(trimmed))
-    fail(
-      'the secret is a key file: a public key goes to -public-key, a secret should be random bytes',
-    );
-}
-
-export function readFile(flag: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    return fail(`-${flag}: cannot read ${path} (${reason})`);
-  }
-}
-
-function fail(message: string): never {
-  throw new TidingsError('CONFIG_INVALID', message);
 }

@@ -56,3 +56,8 @@ export class TidingsError extends Error {
     return ERROR_STATUS[this.code];
   }
 }
+
+/** Ends a start with one sentence. @throws TidingsError `CONFIG_INVALID` */
+export function failStart(message: string): never {
+  throw new TidingsError('CONFIG_INVALID', message);
+}

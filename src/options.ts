@@ -149,6 +149,11 @@ export type OptionName = keyof typeof OPTIONS;
 export const envName = (name: string): string =>
   `TIDINGS_${name.toUpperCase().replaceAll('-', '_')}`;
 
+// Images set variables such as TIDINGS_VERSION for purposes of their own.
+const FLAGS_ONLY: readonly string[] = ['help', 'version'];
+
+export const hasVariable = (name: string): boolean => !FLAGS_ONLY.includes(name);
+
 const rangeOf = (spec: OptionSpec): string => {
   if (spec.kind === 'integer') return `${spec.min} to ${spec.max}`;
   return spec.kind === 'choice' ? spec.choices.join(', ') : '';
@@ -174,7 +179,7 @@ const defaultOf = (spec: OptionSpec): string =>
 export function optionsMarkdown(): string {
   const rows = Object.entries(OPTIONS).map(([name, spec]: [string, OptionSpec]) => {
     const fallback = spec.fallback === '' || spec.fallback === false ? '' : `\`${spec.fallback}\``;
-    return `| \`-${name}\` | \`${envName(name)}\` | ${fallback} | ${rangeOf(spec)} | ${spec.about} |`;
+    return `| \`-${name}\` | ${hasVariable(name) ? `\`${envName(name)}\`` : ''} | ${fallback} | ${rangeOf(spec)} | ${spec.about} |`;
   });
   return [
     '| Flag | Environment | Default | Allowed | Meaning |',

@@ -105,6 +105,22 @@ test('cli - help and version', () => {
   assert.equal(version.status, 0);
 });
 
+test('cli - what images and orchestrators put into the environment does no harm, but is told', async (t) => {
+  const env = { TIDINGS_VERSION: '1.2.3', TIDINGS_HELP: 'x', TIDINGS_PORT: 'tcp://10.0.0.1:8000' };
+  const server = await spawnServer(t, [], env);
+  const warned = server.log().filter((line) => line['level'] === 40);
+  assert.deepEqual(
+    warned.map((line) => line['msg']),
+    ['no option has these variables, which are left out: TIDINGS_PORT'],
+  );
+});
+
+test('cli - a secret that ends in a line end counts with it, and is told', async (t) => {
+  const ending = await spawnServer(t, ['-secret', `${SECRET}\n`]);
+  assert.ok(ending.log().some((line) => /ends with a line end/.test(String(line['msg']))));
+  assert.ok(!JSON.stringify(ending.log()).includes(SECRET));
+});
+
 test('cli - a short secret starts with a warning', async (t) => {
   const server = await spawnServer(t, ['-secret', 'MySuperPassword42']);
   assert.ok(server.log().some((line) => /shorter than 32 bytes/.test(String(line['msg']))));
@@ -140,7 +156,7 @@ test('cli - -dev makes a secret, prints a curl line that works and serves a page
   assert.ok((await page.text()).includes(`${server.publicUrl}/events/`));
 });
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   test(`cli - ${signal} ends every stream on a whole frame and a terminating chunk, exit 0`, async (t) => {
     const server = await spawnServer(t);
     const raw = await connectRaw(t, server.publicUrl);

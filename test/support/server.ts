@@ -1,6 +1,7 @@
 /** A server in this process on free loopback ports: quick, and open to look inside. */
 import assert from 'node:assert/strict';
-import { parseOptions, resolveConfig, type TokenKeys } from '../../src/config.ts';
+import { parseOptions, resolveConfig } from '../../src/config.ts';
+import type { TokenKeys } from '../../src/keys.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Server } from '../../src/server.ts';
 import { assertRetained } from './hub.ts';

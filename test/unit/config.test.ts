@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseOptions, resolveConfig } from '../../src/config.ts';
 import { helpText, OPTIONS, optionsMarkdown } from '../../src/options.ts';
+import { startWarnings } from '../../src/start-warnings.ts';
 
 const CONFIG_INVALID = { code: 'CONFIG_INVALID' };
 const parse = (...argv: string[]) => parseOptions(argv, {});
@@ -182,10 +183,92 @@ test('config - one source of keys', () => {
   refused(['-secret', '{"kty":"oct","k":"x"}'], /the secret is a key file/);
   refused(
     ['-secret-file', '/does/not/exist'],
-    /-secret-file: cannot read \/does\/not\/exist \(ENOENT\)/,
+    /-secret-file: cannot read \/does\/not\/exist, there is no such file \(ENOENT\)/,
   );
   refused(['-cert', '/x', '-secret', 's'], /-cert and -key must be given together/);
   assert.equal(resolve([]).keys, undefined);
+});
+
+test('config - a key from a flag leaves none from the environment, which alone must be one too', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'secret');
+  writeFileSync(file, 'from a file');
+  const fromFile = { kind: 'secret', secret: 'from a file' };
+  const env = { TIDINGS_SECRET: 'env' };
+  assert.deepEqual(resolve(['-secret-file', file], env).keys, fromFile);
+  assert.deepEqual(resolve(['-secret', 'flag'], { TIDINGS_SECRET_FILE: '/no' }).keys, {
+    kind: 'secret',
+    secret: 'flag',
+  });
+  assert.deepEqual(
+    resolve(['-public-key', file], { ...env, TIDINGS_PREVIOUS_SECRET: 'old' }).keys,
+    { kind: 'public-key', pem: 'from a file' },
+  );
+  assert.deepEqual(resolve(['-secret', 'flag'], { TIDINGS_PREVIOUS_SECRET: 'old' }).keys, {
+    kind: 'secret',
+    secret: 'flag',
+    previousSecret: 'old',
+  });
+  refused([], /-secret and -secret-file exclude each other/, { ...env, TIDINGS_SECRET_FILE: file });
+});
+
+test('config - variables that only look like those of -help and -version do not count', () => {
+  const env = { TIDINGS_VERSION: '1.2.3', TIDINGS_HELP: 'yes' };
+  const { version, help } = parseOptions([], env);
+  assert.deepEqual([version, help], [false, false]);
+  assert.equal(parseOptions(['-version'], env).version, true);
+  assert.doesNotMatch(optionsMarkdown(), /TIDINGS_(VERSION|HELP)/);
+});
+
+test('config - a file that cannot be read says why, whichever flag names it', () => {
+  for (const flag of ['-secret-file', '-public-key']) {
+    refused([flag, tmpdir()], new RegExp(`^${flag}: cannot read .*, it is a folder \\(EISDIR\\)$`));
+    refused([flag, '/no/such'], /there is no such file \(ENOENT\)$/);
+    refused([flag, '/etc/passwd/x'], /there is no such file \(ENOTDIR\)$/);
+  }
+});
+
+test('config - a secret of bytes that are no text is refused: they would all become one', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'secret');
+  writeFileSync(file, Buffer.alloc(32, 0xe9));
+  refused(
+    ['-secret-file', file],
+    /^the secret is not text in UTF-8: write its bytes as hex or base64/,
+  );
+});
+
+test('config - hosts are names, lists may have blanks and empty items', () => {
+  for (const bad of ['https://a.example', 'a.example:8001', '*.a.example', 'a b', '[::1]', '.a'])
+    refused(['-secret', 's', '-ctl-hosts', bad], /^-ctl-hosts takes names of hosts/);
+  const hosts = resolve(['-secret', 's', '-ctl-hosts', ' tidings ,, Push_1.example,'])['ctl-hosts'];
+  assert.deepEqual(hosts, ['tidings', 'Push_1.example']);
+  for (const flag of ['-cors', '-cors-headers', '-ctl-hosts', '-trust-proxy'])
+    assert.ok(resolve(['-secret', 's', flag, ' , ,']), flag);
+});
+
+test('start warnings - secrets that begin or end with what nobody sees, and strange variables', () => {
+  const long = 'x'.repeat(32);
+  const warned = (secret: string, env = {}, previousSecret?: string) =>
+    startWarnings(
+      { kind: 'secret', secret, ...(previousSecret === undefined ? {} : { previousSecret }) },
+      env,
+    );
+  assert.deepEqual(warned(long), []);
+  for (const secret of [`${long}\n`, `${long}\r\n`, ` ${long}`, `${long}\t`, `\uFEFF${long}`])
+    assert.match(warned(secret).join(), /^the secret begins or ends with a line end or blank/);
+  assert.match(warned(long, {}, 'old\n').join(), /^the previous secret begins or ends/);
+  assert.match(warned('short').join(), /shorter than 32 bytes/);
+  const env = { TIDINGS_SECERT: 'hunter2', TIDINGS_BIND: 'x', TIDINGS_VERSION: '1', OTHER: 'x' };
+  assert.deepEqual(warned(long, env), [
+    'no option has these variables, which are left out: TIDINGS_SECERT',
+  ]);
+  assert.deepEqual(
+    startWarnings({ kind: 'public-key', pem: '' }, { TIDINGS_A: '', TIDINGS_B: '' }),
+    ['no option has these variables, which are left out: TIDINGS_A, TIDINGS_B'],
+  );
 });
 
 test('config - a secret from a file or the environment, and its predecessor', (t) => {
