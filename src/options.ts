@@ -124,7 +124,7 @@ export const OPTIONS = {
   drain: integer(
     10,
     [0, 3_600],
-    'seconds over which streams are ended evenly when the server leaves; they return spread over as long',
+    'seconds over which streams are ended evenly when the server leaves; they return spread over as long. What stops it must wait 15 seconds longer',
   ),
   snapshot: text(
     '',
