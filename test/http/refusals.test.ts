@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emitRaw } from '../support/emitting.ts';
+import { connectRaw, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -136,4 +137,25 @@ test('refusals - two addresses of one IPv6 network are one client, ports and spe
     await same.end();
     assert.equal(running.server.hub.streams.size, 3);
   }
+});
+
+test('refusals - -over-limit replace: a stream that takes nothing any more gives way too', {
+  timeout: 60_000,
+}, async (t) => {
+  const args = ['-max-streams-per-user', '1', '-over-limit', 'replace', '-max-body', '2000000'];
+  const running = await startServer(t, args);
+  const { hub } = running.server;
+  const stuck = await connectRaw(t, running.publicUrl);
+  stuck.send(streamRequest(tokenFor('ann')));
+  await stuck.until(/retry/);
+  stuck.socket.pause();
+  await eventually(async () => {
+    await emitRaw(running, `data: ${'x'.repeat(1_000_000)}`);
+    return hub.blockedStreams.size === 1;
+  });
+  const next = await open(t, running, 'ann');
+  await eventually(() => next.text.includes(':\n'));
+  assert.deepEqual([hub.streams.size, hub.blockedStreams.size], [1, 0]);
+  await emitRaw(running, 'data: for the newest');
+  assert.equal((await next.next()).data, 'for the newest');
 });
