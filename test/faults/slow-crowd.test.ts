@@ -1,7 +1,7 @@
 /** Three hundred readers that read little or nothing, beside five hundred that read all. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type Member, openCrowd } from '../support/crowd.ts';
+import { type Member, numberOf, openCrowd } from '../support/crowd.ts';
 import { type Emitter, emitterFor, pidOf, range, tokensFor } from '../support/faults.ts';
 import { megabytes, residentBytes, watchMost } from '../support/process-facts.ts';
 import { spawnServer } from '../support/spawn-server.ts';
@@ -90,7 +90,7 @@ function assertAccounted(
   assert.equal(reader.broken, undefined);
   const told = gaps.flatMap(({ after, resumed, reason }) => {
     assert.equal(reason, 'lagged');
-    return range(Number(after.split('-')[1]) + 1, Number(resumed.split('-')[1]) - 1);
+    return range(numberOf(after) + 1, numberOf(resumed));
   });
   assert.deepEqual(
     numbers,

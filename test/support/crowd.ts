@@ -10,6 +10,7 @@ const OPENING = 200;
 /** All sockets read into the same memory: what is read is dealt with before the next read. */
 const SHARED_BUFFER = Buffer.alloc(262_144);
 
+/** Everything after `after` through `resumed`, which is the notice's own id, may be missing. */
 export interface Gap {
   readonly after: string;
   readonly resumed: string;

@@ -1,6 +1,7 @@
 /** Users, channels, clients and an emitter around one server, for tests that break something. */
 import type { TestContext } from 'node:test';
-import { type Account, audit, type Receipt } from './ledger.ts';
+import type { Account, Receipt } from './ledger.ts';
+import { audit } from './ledger-audit.ts';
 import { LedgerClient, type LedgerClientOptions } from './ledger-client.ts';
 import { Emitter, type Plan } from './ledger-emitter.ts';
 import { Random } from './prng.ts';
@@ -19,7 +20,10 @@ const SIZES = [1, 20, 200, 200, 200, 200, 600, 2_000, 18_000];
 /** How long everything may take to arrive once nothing is broken any more, in milliseconds. */
 const SETTLE_MS = 60_000;
 
-export type ClientChoices = Pick<LedgerClientOptions, 'waitMs' | 'staysAway'>;
+export interface ClientChoices extends Pick<LedgerClientOptions, 'waitMs' | 'staysAway'> {
+  /** True: they begin without an id, with whatever comes from then on. */
+  readonly isFresh?: boolean | undefined;
+}
 
 export class World {
   readonly random = new Random();
@@ -54,18 +58,23 @@ export class World {
   }
 
   /** Adds clients and waits until their streams are open. */
-  async join(url: string, count: number, choices: ClientChoices = {}): Promise<LedgerClient[]> {
+  async join(
+    url: string,
+    count: number,
+    { isFresh, ...choices }: ClientChoices = {},
+  ): Promise<LedgerClient[]> {
     const people = await this.describe(count);
-    const joined = people.map(
-      (person) => new LedgerClient({ url, since: this.since, ...person, ...choices }),
-    );
+    const since = isFresh === true ? undefined : this.since;
+    const joined = people.map((person) => new LedgerClient({ url, since, ...person, ...choices }));
     this.clients.push(...joined);
     await this.opened();
     return joined;
   }
 
+  /** Waits until all streams are open, and all clients know where they began. */
   async opened(withinMs = 30_000): Promise<void> {
-    await eventually(() => this.clients.every((client) => client.isOpen), {
+    const isThere = (client: LedgerClient) => client.isOpen && client.receipt.since !== undefined;
+    await eventually(() => this.clients.every(isThere), {
       withinMs,
       what: 'all streams to be open',
     });
