@@ -4,6 +4,7 @@ import { ROOT } from './build.ts';
 import { plot } from './plot.ts';
 import { footer, headlineMetric, section } from './report.ts';
 import { load, type Report } from './results.ts';
+import { loadSoak, type SoakReport, soakChapter } from './soak.ts';
 
 const PLOTS = `${ROOT}bench/plots/`;
 /** The plot that says most. */
@@ -27,6 +28,7 @@ wrong is noted under the table. What is missing on a machine is left out, and sa
 - \`npm run bench -- --base OTHER/dist/src/cli.js\` lets another build take turns with this one: the way to judge a change.
 - \`npm run bench -- --prove\` shows that a slowdown is seen: our server takes turns with a copy of itself that is patched
   to \`send\` twice for every delivery, the same bytes.
+- \`npm run test:soak\` runs for half an hour (\`SOAK_MINUTES\`), fails when anything does not hold, and keeps its figures.
 - A server to compare with is one file in \`bench/peers/\`, a question to ask of all one file in \`bench/scenarios/\`.`;
 
 const plotName = ({ kind, name }: Report): string => `${kind}-${name}.svg`;
@@ -77,19 +79,24 @@ function writeReadme(reports: readonly Report[]): void {
 }
 
 /** The text of the page. */
-export function page(compared: readonly Report[], alone: readonly Report[]): string {
+export function page(
+  compared: readonly Report[],
+  alone: readonly Report[],
+  soak?: SoakReport,
+): string {
   return [
     INTRODUCTION,
     servers([...alone, ...compared]),
     ...chapter('Beside the others', compared),
     ...chapter('Ours alone', alone),
+    ...soakChapter(soak),
   ].join('\n\n');
 }
 
 /** Writes page, plots and README from all results there are; `names` is the order of the scenarios. */
 export async function writePage(names: readonly string[]): Promise<void> {
   const [compared, alone] = [load('peers', names), load('alone', names)];
-  writeFileSync(`${ROOT}bench/README.md`, `${page(compared, alone)}\n`);
+  writeFileSync(`${ROOT}bench/README.md`, `${page(compared, alone, loadSoak())}\n`);
   await writePlots([...compared, ...alone]);
   writeReadme([...compared, ...alone]);
 }

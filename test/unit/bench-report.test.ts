@@ -114,3 +114,16 @@ test('bench - the slowed server is not made from a source that does not fit', ()
   assert.throws(() => slowDown('nothing to patch'), /not 1/);
   assert.match(slowDown('sink.cork(writeCorked);'), /(cork\(writeCorked\).*){2}/s);
 });
+
+test('bench - what a soak found has a chapter of its own, and none when there was none', () => {
+  const soak = {
+    how: 'Half an hour.',
+    rows: [['Gaps told', '7']],
+    machine: { cores: '2' },
+  } as const;
+  assert.match(
+    page([REPORT], [], soak),
+    /\n\n## Soak\n\nHalf an hour\.\n\n\| Figure .*\n.*\n\| Gaps told \| 7 \|\n\n<sub>cores: 2<\/sub>$/,
+  );
+  assert.ok(!page([REPORT], []).includes('Soak'));
+});
