@@ -5,13 +5,14 @@
 import type { Evictions } from './evictions.ts';
 import { ChannelLog } from './log.ts';
 import { Range } from './range.ts';
+import { NEVER, type Timed } from './timetable.ts';
 
 /** What a channel has to know of a stream. */
 export interface Member {
   readonly user: string;
 }
 
-export class Channel<S extends Member> {
+export class Channel<S extends Member> implements Timed {
   readonly name: string;
   readonly log = new ChannelLog();
   /** User to that user's stream, or streams when there are several. */
@@ -19,6 +20,7 @@ export class Channel<S extends Member> {
   streamCount = 0;
   /** A flush of all of this channel's streams is due. Owned by the flusher. */
   isQueued = false;
+  dueAt = NEVER;
 
   constructor(name: string) {
     this.name = name;

@@ -1,25 +1,31 @@
-/** What happens because time passes: heartbeats, expiring tokens, stalled streams, old entries. */
+/**
+ * What happens because time passes: heartbeats, expiring tokens, stalled streams, old entries. Each
+ * stream has one place in a timetable, at the first moment that something may be due on it; a write
+ * moves nothing there, the visit that comes too early because of it puts the stream in again.
+ */
 import type { Hub } from './hub.ts';
+import { Slices } from './slices.ts';
 import { type Stream, StreamState } from './stream.ts';
-import { SWEEP_STEP_MS, Sweep } from './sweep.ts';
+import { TICK_MS, TICKS_PER_SECOND, tickAfter } from './timetable.ts';
 
 /** Before a token expires its stream is told, this many seconds ahead. */
 export const EXPIRY_NOTICE_SECONDS = 30;
 
-/** Each stream's expiry is looked at this often, so it ends at most that much late. */
-const EXPIRY_PERIOD_MS = 500;
+/**
+ * A heartbeat goes out after between these shares of the longest silence allowed, less a tick: the
+ * rest is for an event loop that is busy, and between them those that were written to together part.
+ */
+const BEAT_SHARES = [0.8, 0.9] as const;
 
-/** Each channel's oldest entries are looked at this often. */
-const HISTORY_PERIOD_MS = 5_000;
+/** The addon's timer of 8 to 12 seconds after a refused write is set anew this often. */
+const KEEP_WAITING_SECONDS = 4;
 
-/** Slow streams are looked at this often. */
-const SLOW_PERIOD_MS = 1_000;
-
-/** And this often, in such looks, the addon's timer of 8 to 12 seconds is set anew. */
-const KEEP_WAITING_EVERY = 4;
+/** A stream that could not be told that its token expires is tried again after this. */
+const RETRY_NOTICE_TICKS = TICKS_PER_SECOND;
 
 export interface ClockworkOptions {
   readonly hub: Hub;
+  /** Longest silence on a stream that is not blocked. */
   readonly heartbeatSeconds: number;
   readonly stallSeconds: number;
 }
@@ -27,59 +33,117 @@ export interface ClockworkOptions {
 export class Clockwork {
   readonly #hub: Hub;
   readonly #stallSeconds: number;
-  readonly #sweeps: readonly { step(elapsedMs: number): void }[];
-  #timers: NodeJS.Timeout[] = [];
-  #lastStep = 0;
-  #slowChecks = 0;
+  /** Ticks from a write to the next heartbeat: the fewest, and how many more there may be. */
+  readonly #beatTicks: number;
+  readonly #beatSpread: number;
+  readonly #work = new Slices(() => this.#visitNext());
+  #isStarted = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ hub, heartbeatSeconds, stallSeconds }: ClockworkOptions) {
     this.#hub = hub;
     this.#stallSeconds = stallSeconds;
-    this.#sweeps = [
-      new Sweep(hub.streams, heartbeatSeconds * 1000, (stream) => hub.beat(stream)),
-      new Sweep(hub.streams, EXPIRY_PERIOD_MS, (stream) => this.checkExpiry(stream)),
-      new Sweep(hub.channels, HISTORY_PERIOD_MS, (channel) => hub.expire(channel)),
-    ];
+    const [fewest, most] = BEAT_SHARES.map((share) =>
+      Math.floor(heartbeatSeconds * TICKS_PER_SECOND * share - 1),
+    ) as [number, number];
+    this.#beatTicks = fewest;
+    this.#beatSpread = most - fewest + 1;
   }
 
+  /** From now on a timer runs while there are streams or entries, and none while there are not. */
   start(): void {
-    this.#lastStep = performance.now();
-    this.#timers = [
-      setInterval(() => this.#step(), SWEEP_STEP_MS).unref(),
-      setInterval(() => this.checkSlow(), SLOW_PERIOD_MS).unref(),
-    ];
+    this.#isStarted = true;
+    this.#hub.due.onFilled = this.#arm;
+    this.#hub.aging.onFilled = this.#arm;
+    this.#arm();
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#timers = [];
+    this.#isStarted = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
-  #step(): void {
-    const now = performance.now();
-    const elapsedMs = now - this.#lastStep;
-    this.#lastStep = now;
-    for (const sweep of this.#sweeps) sweep.step(elapsedMs);
+  /** Does what is due by now. */
+  step(): void {
+    this.#hub.readClock();
+    this.#work.run();
   }
 
-  /** Announces the end of a token, and ends the stream when it has come. */
-  checkExpiry(stream: Stream): void {
-    const left = stream.expiresAt - this.#hub.now();
-    if (left > EXPIRY_NOTICE_SECONDS) return;
-    if (left <= 0) return this.#hub.end(stream, 'expired');
-    if (!stream.isExpiryAnnounced)
-      stream.isExpiryAnnounced = this.#hub.announceExpiry(stream, left);
-  }
+  readonly #arm = (): void => {
+    if (!this.#isStarted || this.#timer !== undefined) return;
+    if (this.#hub.due.size + this.#hub.aging.size === 0) return;
+    this.#timer = setTimeout(this.#onTimer, TICK_MS).unref();
+  };
 
-  /** Closes streams that have taken nothing for too long, and keeps the others waiting. */
-  checkSlow(): void {
-    const now = this.#hub.now();
-    const isDue = this.#slowChecks++ % KEEP_WAITING_EVERY === 0;
-    // A copy: a stream that takes a little and blocks again would come up once more.
-    for (const stream of [...this.#hub.slowStreams]) {
-      const isBlocked = stream.state === StreamState.Blocked;
-      if (isBlocked && now - stream.blockedAt >= this.#stallSeconds) stream.close('stalled');
-      else if (isDue) stream.keepWaiting();
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    this.step();
+    this.#arm();
+  };
+
+  #visitNext(): boolean {
+    const { due, aging, tick } = this.#hub;
+    const stream = due.take(tick);
+    if (stream !== undefined) {
+      this.#visit(stream);
+      return true;
     }
+    const channel = aging.take(tick);
+    if (channel !== undefined) this.#hub.expire(channel);
+    return channel !== undefined;
+  }
+
+  #visit(stream: Stream): void {
+    const now = this.#hub.now();
+    if (stream.expiresAt <= now) return this.#hub.end(stream, 'expired');
+    if (this.#stallsAt(stream) <= now) return stream.close('stalled');
+    if (this.#waitedFor(stream, now) >= KEEP_WAITING_SECONDS) stream.keepWaiting();
+    const left = stream.expiresAt - now;
+    if (left <= EXPIRY_NOTICE_SECONDS && !stream.isExpiryAnnounced)
+      stream.isExpiryAnnounced = this.#hub.announceExpiry(stream, left);
+    if (this.#beatTick(stream) <= this.#hub.tick) this.#hub.beat(stream);
+    if (stream.state !== StreamState.Closed) this.#hub.due.set(stream, this.#nextTick(stream, now));
+  }
+
+  // The first tick at which something may be due, and not one that is being worked off.
+  #nextTick(stream: Stream, now: number): number {
+    const { tick } = this.#hub;
+    const next = Math.min(
+      this.#noticeTick(stream),
+      this.#beatTick(stream),
+      tickAfter(this.#stallsAt(stream)),
+      tickAfter(this.#waitsUntil(stream, now)),
+    );
+    return Math.max(next, tick + 1);
+  }
+
+  // Of the announcement, and after it of the end.
+  #noticeTick({ expiresAt, isExpiryAnnounced }: Stream): number {
+    if (isExpiryAnnounced) return tickAfter(expiresAt);
+    const again = this.#hub.tick + RETRY_NOTICE_TICKS;
+    const first = tickAfter(expiresAt - EXPIRY_NOTICE_SECONDS);
+    return first > this.#hub.tick ? first : Math.min(again, tickAfter(expiresAt));
+  }
+
+  #beatTick({ state, writtenAt, id }: Stream): number {
+    if (state === StreamState.Blocked) return Number.POSITIVE_INFINITY;
+    return writtenAt + this.#beatTicks + (id % this.#beatSpread);
+  }
+
+  #stallsAt({ state, blockedAt }: Stream): number {
+    if (state !== StreamState.Blocked) return Number.POSITIVE_INFINITY;
+    return blockedAt + this.#stallSeconds;
+  }
+
+  // Seconds since the addon's timer was set by a refused write, if it still runs.
+  #waitedFor(stream: Stream, now: number): number {
+    return this.#hub.slowStreams.has(stream) ? now - stream.blockedAt : 0;
+  }
+
+  #waitsUntil(stream: Stream, now: number): number {
+    if (!this.#hub.slowStreams.has(stream)) return Number.POSITIVE_INFINITY;
+    const isWaiting = now - stream.blockedAt >= KEEP_WAITING_SECONDS;
+    return (isWaiting ? now : stream.blockedAt) + KEEP_WAITING_SECONDS;
   }
 }

@@ -4,50 +4,51 @@
  */
 import { encodeRetry } from './frame.ts';
 import type { Hub } from './hub.ts';
-import type { Stream } from './stream.ts';
-import { SWEEP_STEP_MS, Sweep } from './sweep.ts';
+import { Slices } from './slices.ts';
 
 /** Added to each stream's wait for the time the next process needs to start, at random up to this. */
 const START_MS = 1_000;
 
+/** Time between two looks at who is to end, in milliseconds. */
+const STEP_MS = 50;
+
 export interface DrainOptions {
-  /** Ends all streams within this many milliseconds; 0 ends them at once. */
+  /** Milliseconds; 0 ends all streams at once. */
   readonly windowMs: number;
   /** Ends at once those that are left. */
-  readonly hasten: AbortSignal;
+  readonly hasten?: AbortSignal;
   readonly random?: () => number;
+  /** Milliseconds of a monotonic clock. */
+  readonly now?: () => number;
 }
 
-/** Resolves when there is no stream left. */
-export async function drain(
-  hub: Hub,
-  { windowMs, hasten, random = Math.random }: DrainOptions,
-): Promise<void> {
-  const farewell = (stream: Stream) =>
-    hub.end(
-      stream,
-      'drain',
-      Buffer.from(`${encodeRetry(windowMs + START_MS * (1 + random()))}:\n`),
-    );
-  if (windowMs > 0) await paced(hub, { windowMs, hasten }, farewell);
-  for (const stream of hub.streams) farewell(stream);
+/** Ends all streams within a window; resolves when the last is over. None may open any more. */
+export async function drain(hub: Hub, options: DrainOptions): Promise<void> {
+  const { windowMs, hasten, random = Math.random, now = () => performance.now() } = options;
+  // Each has its moment, by its place in this list: those that leave before it change nothing for
+  // the others.
+  const streams = [...hub.streams];
+  const began = now();
+  const isHasty = () => windowMs === 0 || hasten?.aborted === true;
+  const dueCount = () =>
+    isHasty() ? streams.length : Math.floor((streams.length * (now() - began)) / windowMs);
+  let count = 0;
+  const work = new Slices(() => {
+    if (count >= Math.min(dueCount(), streams.length)) return false;
+    const wait = encodeRetry(windowMs + START_MS * (1 + random()));
+    hub.end(streams[count++]!, 'drain', Buffer.from(`${wait}:\n`));
+    return true;
+  });
+  await runUntil(() => count === streams.length || hub.streams.size === 0, work);
 }
 
-function paced(
-  hub: Hub,
-  { windowMs, hasten }: DrainOptions,
-  farewell: (stream: Stream) => void,
-): Promise<void> {
-  const sweep = new Sweep(hub.streams, windowMs, farewell);
-  let last = performance.now();
+function runUntil(isDone: () => boolean, work: Slices): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      const now = performance.now();
-      sweep.step(now - last);
-      last = now;
-      if (hub.streams.size > 0 && !hasten.aborted) return;
-      clearInterval(timer);
-      resolve();
-    }, SWEEP_STEP_MS);
+    const step = () => {
+      work.run();
+      if (isDone()) resolve();
+      else setTimeout(step, STEP_MS);
+    };
+    step();
   });
 }

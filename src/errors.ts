@@ -61,3 +61,15 @@ export class TidingsError extends Error {
 export function failStart(message: string): never {
   throw new TidingsError('CONFIG_INVALID', message);
 }
+
+export const eventTooLarge = (): TidingsError =>
+  new TidingsError(
+    'EVENT_TOO_LARGE',
+    'the event is larger than the memory for events (-memory): send less, or to fewer channels and users, or raise it',
+  );
+
+export const memoryFull = (): TidingsError =>
+  new TidingsError(
+    'MEMORY_FULL',
+    'the memory for events (-memory) is full of what is still being written: emit again in a moment',
+  );

@@ -4,17 +4,18 @@
  */
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
-import { TidingsError } from './errors.ts';
+import { eventTooLarge, memoryFull } from './errors.ts';
 import { Flusher } from './flusher.ts';
 import { ownBytes } from './frame.ts';
 import { type Epoch, Lineage } from './lineage.ts';
-import { cost, type Entry, type Recipients } from './log.ts';
+import type { Entry, Recipients } from './log.ts';
 import { Matches } from './matches.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
 import { Positions, type Start } from './positions.ts';
-import { CHANNEL_OVERHEAD_BYTES, type RetentionLimits } from './retention.ts';
+import { mostBytes, type RetentionLimits } from './retention.ts';
 import { type Dump, dumpEntries } from './snapshot.ts';
 import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
+import { TICKS_PER_SECOND, Timetable, tickOf } from './timetable.ts';
 
 export interface HubOptions {
   readonly retention: RetentionLimits;
@@ -52,6 +53,12 @@ export class Hub {
   readonly slowStreams = new Set<Stream>();
   /** Streams ended so far whose last bytes the addon still had to send. */
   endedBlockedCount = 0;
+  /** All streams, by when they are to be looked at. */
+  readonly due = new Timetable<Stream>();
+  /** Channels that hold something, by when they are to `expire`. */
+  readonly aging: Timetable<Channel<Stream>>;
+  /** The tick at which the clock was last read. */
+  tick = 0;
   readonly now: () => number;
   readonly #index: ChannelIndex;
   readonly #lineage: Lineage;
@@ -68,6 +75,7 @@ export class Hub {
     this.#onClosed = options.onClosed ?? (() => {});
     this.#keepsOnlyNeeded = options.retention.capacity === 0;
     this.#index = new ChannelIndex(options.retention);
+    this.aging = this.#index.retention.aging;
     this.#flusher = new Flusher({
       missed: (stream, position) => this.#positions.missed(stream, position),
       idle: () => this.#trim(),
@@ -86,6 +94,7 @@ export class Hub {
    * before that what it has missed since `lastEventId`, as far as it is retained.
    */
   open(sink: Sink, options: OpenOptions): Stream {
+    this.readClock();
     this.#lastStreamId += 1;
     const stream = new Stream(sink, {
       id: this.#lastStreamId,
@@ -98,8 +107,14 @@ export class Hub {
     });
     this.#index.enter(stream);
     this.streams.add(stream);
+    this.due.set(stream, this.tick + 1);
     this.#positions.start(stream, options);
     return stream;
+  }
+
+  /** To be called once per tick while there are streams. */
+  readClock(): void {
+    this.tick = tickOf(this.now());
   }
 
   /** A stream has been silent for long enough: it gets a heartbeat, or a young id in its place. */
@@ -118,7 +133,7 @@ export class Hub {
    * @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing
    */
   admit(entry: NewEntry): void {
-    const needed = costOf(entry);
+    const needed = mostBytes(entry);
     const { retention } = this.#index;
     if (needed > retention.budgetBytes) throw eventTooLarge();
     if (retention.bytes + needed <= retention.budgetBytes) return;
@@ -137,7 +152,7 @@ export class Hub {
     const now = this.now();
     const kept: Entry = { n, to, bytes, time: now, logs: 0, readers: 0 };
     this.#positions.reached(n);
-    this.#flusher.advance(n, costOf(entry));
+    this.#flusher.advance(n, mostBytes(entry));
     const matches = new Matches();
     for (const name of entry.channels) {
       const channel = this.#index.channel(name);
@@ -213,6 +228,7 @@ export class Hub {
     stream.blockedAt = this.now();
     this.blockedStreams.add(stream);
     this.slowStreams.add(stream);
+    this.due.hasten(stream, this.tick + TICKS_PER_SECOND); // the shortest -stall
   }
 
   /** StreamOwner: an entry lives on for a stream's sake. */
@@ -233,6 +249,7 @@ export class Hub {
   /** StreamOwner: a stream is over. */
   closed(stream: Stream, reason: CloseReason): void {
     this.streams.delete(stream);
+    this.due.remove(stream);
     this.blockedStreams.delete(stream);
     this.slowStreams.delete(stream);
     this.#positions.forget(stream);
@@ -276,21 +293,5 @@ export class Hub {
     this.#untrimmed.clear();
   }
 }
-
-/** What an entry counts for in the budget at most, in bytes. */
-const costOf = (entry: NewEntry): number =>
-  cost(entry) + entry.channels.length * CHANNEL_OVERHEAD_BYTES;
-
-const eventTooLarge = (): TidingsError =>
-  new TidingsError(
-    'EVENT_TOO_LARGE',
-    'the event is larger than the memory for events (-memory): send less, or to fewer channels and users, or raise it',
-  );
-
-const memoryFull = (): TidingsError =>
-  new TidingsError(
-    'MEMORY_FULL',
-    'the memory for events (-memory) is full of what is still being written: emit again in a moment',
-  );
 
 const monotonicSeconds = (): number => performance.now() / 1000;

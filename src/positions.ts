@@ -90,7 +90,8 @@ export class Positions {
 
   /** A stream was silent for long enough: it gets a heartbeat, or in its place an id, if its own is stale. */
   beat(stream: Stream): void {
-    if (stream.state !== StreamState.Live) return;
+    // A stream that is Behind waits for its turn, which may be long: no id, but no silence either.
+    if (stream.state !== StreamState.Live) return stream.heartbeat();
     const position = this.#settle(stream);
     const isStale = stream.toldThrough < Math.min(position, this.#pastHeads.at(this.#now()));
     if (!isStale || !this.#notices.isOn) return stream.heartbeat();

@@ -9,9 +9,15 @@
 import type { Channel, Member } from './channel.ts';
 import type { Evictions } from './evictions.ts';
 import { cost, type Entry } from './log.ts';
+import { Timetable, tickOf } from './timetable.ts';
 
 /** What a channel with entries costs besides them: map slots, sets, log, in bytes. */
 export const CHANNEL_OVERHEAD_BYTES = 1_000;
+
+/** What an entry counts for in the budget at most, in bytes, before it is in these channels' logs. */
+export const mostBytes = (
+  entry: Pick<Entry, 'bytes' | 'to'> & { readonly channels: readonly string[] },
+): number => cost(entry) + entry.channels.length * CHANNEL_OVERHEAD_BYTES;
 
 export interface RetentionLimits {
   /** Entries per channel. */
@@ -29,6 +35,8 @@ export class Retention<S extends Member> {
   // two) is a look at the last set that is not empty, however many channels there are. Channels
   // that hold nothing are in none.
   readonly #bySize: Set<Channel<S>>[] = Array.from({ length: 64 }, () => new Set());
+  /** Channels that hold something, by when their oldest entry is to be looked at. */
+  readonly aging = new Timetable<Channel<S>>();
   /** Bytes that count in the budget now. */
   bytes = 0;
   /** Of these, bytes of entries that a stream is in the middle of. */
@@ -89,12 +97,20 @@ export class Retention<S extends Member> {
       this.#evict(channel);
   }
 
-  /** Evicts what is older than the time to live. */
+  /** Evicts what is older than the time to live, and sees to it that the rest is looked at again. */
   expire(channel: Channel<S>, nowSeconds: number): void {
     const oldestAllowed = nowSeconds - this.#limits.ttlSeconds;
     const { log } = channel;
     while (log.oldest !== undefined && log.oldest.time < oldestAllowed) this.#evict(channel);
+    this.#age(channel, tickOf(nowSeconds) + 1);
     if (channel.isUnused) this.#forget(channel);
+  }
+
+  #age(channel: Channel<S>, earliest: number): void {
+    const { oldest } = channel.log;
+    if (oldest === undefined) return;
+    const tick = tickOf(oldest.time + this.#limits.ttlSeconds) + 1;
+    this.aging.set(channel, Math.max(tick, earliest));
   }
 
   #evictFromLargest(flushedThrough: number): boolean {
@@ -139,10 +155,16 @@ export class Retention<S extends Member> {
   #settle(channel: Channel<S>, before: Set<Channel<S>> | undefined): void {
     const after = this.#class(channel);
     if (after === before) return;
-    if (before === undefined) this.bytes += CHANNEL_OVERHEAD_BYTES;
-    else before.delete(channel);
-    if (after === undefined) this.bytes -= CHANNEL_OVERHEAD_BYTES;
-    else after.add(channel);
+    before?.delete(channel);
+    after?.add(channel);
+    if (before === undefined) {
+      this.bytes += CHANNEL_OVERHEAD_BYTES;
+      this.#age(channel, 0);
+    }
+    if (after === undefined) {
+      this.bytes -= CHANNEL_OVERHEAD_BYTES;
+      this.aging.remove(channel);
+    }
   }
 
   #class({ log }: Channel<S>): Set<Channel<S>> | undefined {

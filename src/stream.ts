@@ -7,6 +7,7 @@ import type { ChannelSet } from './channel.ts';
 import { COMMENT } from './frame.ts';
 import type { Entry } from './log.ts';
 import { cutFrame, type Piece, type Rest } from './range.ts';
+import { NEVER, type Timed } from './timetable.ts';
 
 /** Where bytes go. uWebSockets.js's response has this shape. */
 export interface Sink {
@@ -26,6 +27,8 @@ export interface Sink {
 
 /** Who has to know what becomes of a stream. */
 export interface StreamOwner {
+  /** The tick that it is, or one a little older. */
+  readonly tick: number;
   blocked(stream: Stream): void;
   /** The stream keeps an entry alive from now on, or no longer does. */
   held(entry: Entry): void;
@@ -65,7 +68,7 @@ export interface StreamOptions {
   readonly owner: StreamOwner;
 }
 
-export class Stream {
+export class Stream implements Timed {
   readonly id: number;
   readonly user: string;
   readonly channels: ChannelSet<Stream>;
@@ -81,8 +84,9 @@ export class Stream {
   /** A flush of this stream alone is due. Owned by the flusher. */
   isQueued = false;
   isExpiryAnnounced = false;
-  /** Nothing has been written since the last heartbeat came by. */
-  #isQuiet = false;
+  /** Tick of the last write. */
+  writtenAt: number;
+  dueAt = NEVER;
   // What is missing of a frame that began to go out before the stream blocked. It keeps the entry
   // alive even when the log has evicted it, since a frame once begun must be finished.
   #rest: Rest | undefined;
@@ -98,6 +102,7 @@ export class Stream {
     this.position = options.position;
     this.expiresAt = options.expiresAt;
     this.#owner = options.owner;
+    this.writtenAt = this.#owner.tick;
   }
 
   /**
@@ -116,28 +121,23 @@ export class Stream {
       return;
     }
     if (last >= 0) {
-      this.#isQuiet = false;
+      this.writtenAt = this.#owner.tick;
       this.toldThrough = pieces[last]!.through;
     }
     this.position = end;
   }
 
-  /** A frame or comment outside the log; not for a Blocked stream, where it would tear a frame. */
-  #sendAside(bytes: Uint8Array): void {
-    if (this.state !== StreamState.Live) return;
-    if (!send(this.#sink, bytes, false)) this.#block();
-  }
-
-  /** Called once per heartbeat interval: writes one if nothing else was written since the last call. */
+  /** Writes a comment; not to a Blocked stream, where it would tear a frame. */
   heartbeat(): void {
-    if (this.#isQuiet) this.#sendAside(COMMENT);
-    this.#isQuiet = true;
+    if (this.state !== StreamState.Live && this.state !== StreamState.Behind) return;
+    this.writtenAt = this.#owner.tick;
+    if (!send(this.#sink, COMMENT, false)) this.#block();
   }
 
   /** A whole frame of the server's own. Does nothing unless the stream is Live. */
   notice(bytes: Uint8Array): void {
     if (this.state !== StreamState.Live) return;
-    this.#isQuiet = false;
+    this.writtenAt = this.#owner.tick;
     if (!send(this.#sink, bytes, true)) this.#block();
   }
 
@@ -218,7 +218,7 @@ export class Stream {
   }
 
   #block(): void {
-    this.#isQuiet = false;
+    this.writtenAt = this.#owner.tick;
     this.state = StreamState.Blocked;
     this.#owner.blocked(this);
   }

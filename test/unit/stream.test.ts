@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ENTRY_OVERHEAD_BYTES } from '../../src/log.ts';
 import { MAX_WRITE_BYTES } from '../../src/range.ts';
 import { type CloseReason, type Stream, StreamState } from '../../src/stream.ts';
+import { TICKS_PER_SECOND } from '../../src/timetable.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append as appendTo, newHub } from '../support/hub.ts';
 
@@ -142,17 +143,31 @@ test('stream - a room event while it is not blocked only empties the addon', () 
   assert.deepEqual([sink.writes, sink.corks], [[], 1]);
 });
 
-test('stream - a heartbeat comes only when it was silent since the last one', async () => {
-  const { open, append } = setUp();
+test('stream - knows the tick of its last write, whatever it was', async () => {
+  const { hub, open, append, clock } = setUp();
   const sink = new FakeSink();
+  clock.now = 5;
   const stream = open(sink);
-  stream.heartbeat();
-  stream.heartbeat();
-  append('a');
+  assert.equal(stream.writtenAt, 5 * TICKS_PER_SECOND);
+  const writes = [
+    () => stream.heartbeat(),
+    () => append('a'),
+    () => stream.notice(Buffer.from('x')),
+    () => {
+      sink.isFull = true;
+      append('b');
+    },
+  ];
+  for (const [i, write] of writes.entries()) {
+    hub.tick = 100 + i;
+    write();
+    await turn();
+    assert.equal(stream.writtenAt, 100 + i, `${write}`);
+  }
+  hub.tick = 200;
+  append('for nobody', 'nobody');
   await turn();
-  stream.heartbeat();
-  stream.heartbeat();
-  assert.deepEqual(sink.writes, [':\n', 'a', NUDGE, ':\n']);
+  assert.equal(stream.writtenAt, 103);
 });
 
 test('stream - neither heartbeat nor system event goes into a blocked stream', async () => {
@@ -173,7 +188,6 @@ test('stream - a full heartbeat or system event blocks it', () => {
   for (const act of [
     (s: Stream) => s.notice(Buffer.from('x')),
     (s: Stream) => {
-      s.heartbeat();
       s.heartbeat();
     },
   ]) {
