@@ -68,7 +68,11 @@ export const OPTIONS = {
   'query-token': flag(
     'also take the token from the query (?token=), which ends up in logs of proxies',
   ),
-  heartbeat: integer(15, [1, 300], 'seconds between heartbeats on a silent stream'),
+  heartbeat: integer(
+    15,
+    [1, 300],
+    'longest silence on a stream, in seconds: a heartbeat comes before it',
+  ),
   stall: integer(30, [1, 3_600], 'seconds a stream may take nothing before it is closed'),
   'max-streams': integer(
     100_000,

@@ -2,7 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseOptions, resolveConfig, type TokenKeys } from '../../src/config.ts';
+import { parseOptions, resolveConfig } from '../../src/config.ts';
+import type { TokenKeys } from '../../src/keys.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Server } from '../../src/server.ts';
 import { assertRetained } from '../support/hub.ts';
