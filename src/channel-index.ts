@@ -10,7 +10,7 @@ const EVICTIONS_SHARE = 1 / 16;
 export class ChannelIndex {
   readonly channels = new Map<string, Channel<Stream>>();
   readonly evictions: Evictions;
-  readonly retention: Retention<Stream>;
+  readonly retention: Retention<Channel<Stream>>;
   readonly #sets = new Map<string, ChannelSet<Stream>>();
 
   constructor(limits: RetentionLimits) {

@@ -4,15 +4,15 @@
  */
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
+import { type Entry, mostBytes, type NewEntry, type Recipients } from './entry.ts';
 import { eventTooLarge, memoryFull } from './errors.ts';
 import { Flusher } from './flusher.ts';
 import { ownBytes } from './frame.ts';
 import { type Epoch, Lineage } from './lineage.ts';
-import type { Entry, Recipients } from './log.ts';
 import { Matches } from './matches.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
 import { Positions, type Start } from './positions.ts';
-import { mostBytes, type RetentionLimits } from './retention.ts';
+import type { RetentionLimits } from './retention.ts';
 import { type Dump, dumpEntries } from './snapshot.ts';
 import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
 import { TICKS_PER_SECOND, Timetable, tickOf } from './timetable.ts';
@@ -28,14 +28,6 @@ export interface HubOptions {
   readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
   /** Seconds of a monotonic clock. */
   readonly now?: () => number;
-}
-
-/** An entry on its way into the logs: it has its number already. */
-export interface NewEntry {
-  readonly n: number;
-  readonly channels: readonly string[];
-  readonly to: Recipients;
-  readonly bytes: Buffer;
 }
 
 export interface OpenOptions extends Start {

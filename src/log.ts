@@ -10,28 +10,7 @@
  * everything up to and including that number.
  */
 
-/** Recipients of an entry: one user, several, or `undefined` for everyone on the channel. */
-export type Recipients = string | ReadonlySet<string> | undefined;
-
-export interface Entry {
-  /** Place in the one order of all channels; increases within a log. */
-  readonly n: number;
-  readonly to: Recipients;
-  /** The encoded frame; never changed. */
-  readonly bytes: Buffer;
-  /** When it was appended, in seconds of a monotonic clock. */
-  readonly time: number;
-  /** Logs that hold it. Owned by `Retention`. */
-  logs: number;
-  /** Streams that are in the middle of it. Owned by `Retention`. */
-  readers: number;
-}
-
-/** What an entry costs besides its bytes: object, Buffer and backing store, in bytes. */
-export const ENTRY_OVERHEAD_BYTES = 400;
-
-/** What each of several recipients costs besides its characters, in bytes. */
-const RECIPIENT_OVERHEAD_BYTES = 80;
+import { cost, type Entry } from './entry.ts';
 
 // Evicted slots at the front are given back when they outnumber both this and the living.
 const COMPACT_AT = 64;
@@ -109,12 +88,4 @@ export class ChannelLog {
     this.#entries = this.#entries.slice(this.#first);
     this.#first = 0;
   }
-}
-
-/** What an entry counts for in the memory budget, in bytes. */
-export function cost({ bytes, to }: Pick<Entry, 'bytes' | 'to'>): number {
-  let total = bytes.length + ENTRY_OVERHEAD_BYTES;
-  if (typeof to === 'object')
-    for (const user of to) total += user.length + RECIPIENT_OVERHEAD_BYTES;
-  return total;
 }

@@ -2,10 +2,9 @@
  * Gives events their ids. `Publisher` is the seam for more cores and more machines: whoever holds
  * the one order of events implements it, and hands numbered entries to each hub.
  */
+import type { NewEntry, Recipients } from './entry.ts';
 import { formatEventId } from './event-id.ts';
 import { encodeEvent, encodeRaw } from './frame.ts';
-import type { NewEntry } from './hub.ts';
-import type { Recipients } from './log.ts';
 
 /** An event as its emitter gave it. */
 export interface OutgoingEvent {

@@ -3,7 +3,8 @@
  * flush for all readers of the same channels at the same place; what is meant for everyone is
  * concatenated once however many read it.
  */
-import type { ChannelLog, Entry } from './log.ts';
+import type { Entry } from './entry.ts';
+import type { ChannelLog } from './log.ts';
 
 /**
  * Most bytes given to one write. The addon's cork buffer is 16,384 bytes and must hold the chunk's

@@ -2,11 +2,11 @@
 import type { NewToken } from './auth.ts';
 import { checkName, EVERYONE, MAX_NAME_BYTES } from './channel-name.ts';
 import { MAX_CHANNELS_PER_TOKEN } from './claims.ts';
+import type { Recipients } from './entry.ts';
 import { TidingsError } from './errors.ts';
 import { parseEventId } from './event-id.ts';
 import { type Fields, textOf, valuesOf } from './fields.ts';
 import { SYSTEM_EVENT_PREFIX } from './frame.ts';
-import type { Recipients } from './log.ts';
 import type { EventContent, OutgoingEvent } from './publisher.ts';
 
 /** Channels one emit may name. */

@@ -6,18 +6,11 @@
  * the middle of it. A channel counts while its log holds something; one that only has streams costs
  * nothing here, so that emits are never refused because many are connected.
  */
-import type { Channel, Member } from './channel.ts';
+
+import { CHANNEL_OVERHEAD_BYTES, cost, type Entry } from './entry.ts';
 import type { Evictions } from './evictions.ts';
-import { cost, type Entry } from './log.ts';
-import { Timetable, tickOf } from './timetable.ts';
-
-/** What a channel with entries costs besides them: map slots, sets, log, in bytes. */
-export const CHANNEL_OVERHEAD_BYTES = 1_000;
-
-/** What an entry counts for in the budget at most, in bytes, before it is in these channels' logs. */
-export const mostBytes = (
-  entry: Pick<Entry, 'bytes' | 'to'> & { readonly channels: readonly string[] },
-): number => cost(entry) + entry.channels.length * CHANNEL_OVERHEAD_BYTES;
+import type { ChannelLog } from './log.ts';
+import { type Timed, Timetable, tickOf } from './timetable.ts';
 
 export interface RetentionLimits {
   /** Entries per channel. */
@@ -27,27 +20,29 @@ export interface RetentionLimits {
   readonly budgetBytes: number;
 }
 
-export class Retention<S extends Member> {
+/** What has to be known here of a channel. */
+export interface Retained extends Timed {
+  readonly name: string;
+  readonly log: ChannelLog;
+  /** It holds nothing and has no streams. */
+  readonly isUnused: boolean;
+}
+
+export class Retention<C extends Retained> {
   readonly #limits: RetentionLimits;
   readonly #evictions: Evictions;
-  readonly #forget: (channel: Channel<S>) => void;
+  readonly #forget: (channel: C) => void;
   // Channels by the binary logarithm of what they hold: finding a largest one (within a factor of
   // two) is a look at the last set that is not empty, however many channels there are. Channels
   // that hold nothing are in none.
-  readonly #bySize: Set<Channel<S>>[] = Array.from({ length: 64 }, () => new Set());
+  readonly #bySize: Set<C>[] = Array.from({ length: 64 }, () => new Set());
   /** Channels that hold something, by when their oldest entry is to be looked at. */
-  readonly aging = new Timetable<Channel<S>>();
+  readonly aging = new Timetable<C>();
   /** Bytes that count in the budget now. */
   bytes = 0;
-  /** Of these, bytes of entries that a stream is in the middle of. */
-  heldBytes = 0;
 
   /** `forget` is told of channels that hold nothing any more and have no streams. */
-  constructor(
-    limits: RetentionLimits,
-    evictions: Evictions,
-    forget: (channel: Channel<S>) => void,
-  ) {
+  constructor(limits: RetentionLimits, evictions: Evictions, forget: (channel: C) => void) {
     this.#limits = limits;
     this.#evictions = evictions;
     this.#forget = forget;
@@ -60,17 +55,13 @@ export class Retention<S extends Member> {
   /** A stream is in the middle of an entry: it lives on when its logs have evicted it. */
   hold(entry: Entry): void {
     entry.readers += 1;
-    if (entry.readers > 1) return;
-    this.heldBytes += cost(entry);
-    if (entry.logs === 0) this.bytes += cost(entry);
+    if (entry.readers === 1 && entry.logs === 0) this.bytes += cost(entry);
   }
 
   /** A stream no longer needs an entry that it held. */
   release(entry: Entry): void {
     entry.readers -= 1;
-    if (entry.readers > 0) return;
-    this.heldBytes -= cost(entry);
-    if (entry.logs === 0) this.bytes -= cost(entry);
+    if (entry.readers === 0 && entry.logs === 0) this.bytes -= cost(entry);
   }
 
   /** Evicts until `bytes` more fit into the budget, of entries up to `flushedThrough`. False when that is not enough. */
@@ -81,7 +72,7 @@ export class Retention<S extends Member> {
   }
 
   /** Appends, then evicts for number; entries up to `flushedThrough` may go. */
-  append(channel: Channel<S>, entry: Entry, flushedThrough: number): void {
+  append(channel: C, entry: Entry, flushedThrough: number): void {
     const before = this.#class(channel);
     if (entry.logs === 0 && entry.readers === 0) this.bytes += cost(entry);
     entry.logs += 1;
@@ -91,14 +82,14 @@ export class Retention<S extends Member> {
   }
 
   /** Evicts what is over the channel's capacity and not needed by a flush to come. */
-  trim(channel: Channel<S>, flushedThrough: number): void {
+  trim(channel: C, flushedThrough: number): void {
     const { log } = channel;
     while (log.count > this.#limits.capacity && log.oldest!.n <= flushedThrough)
       this.#evict(channel);
   }
 
   /** Evicts what is older than the time to live, and sees to it that the rest is looked at again. */
-  expire(channel: Channel<S>, nowSeconds: number): void {
+  expire(channel: C, nowSeconds: number): void {
     const oldestAllowed = nowSeconds - this.#limits.ttlSeconds;
     const { log } = channel;
     while (log.oldest !== undefined && log.oldest.time < oldestAllowed) this.#evict(channel);
@@ -106,7 +97,7 @@ export class Retention<S extends Member> {
     if (channel.isUnused) this.#forget(channel);
   }
 
-  #age(channel: Channel<S>, earliest: number): void {
+  #age(channel: C, earliest: number): void {
     const { oldest } = channel.log;
     if (oldest === undefined) return;
     const tick = tickOf(oldest.time + this.#limits.ttlSeconds) + 1;
@@ -125,7 +116,7 @@ export class Retention<S extends Member> {
   }
 
   // Channels whose oldest entry is still to be flushed go to the back, not to be looked at each time.
-  #evictable(channels: Set<Channel<S>>, flushedThrough: number): Channel<S> | undefined {
+  #evictable(channels: Set<C>, flushedThrough: number): C | undefined {
     let looks = channels.size;
     for (const channel of channels) {
       if (looks === 0) return undefined;
@@ -137,7 +128,7 @@ export class Retention<S extends Member> {
     return undefined;
   }
 
-  #evict(channel: Channel<S>): void {
+  #evict(channel: C): void {
     const before = this.#class(channel);
     const entry = channel.log.evict();
     if (entry === undefined) return;
@@ -152,7 +143,7 @@ export class Retention<S extends Member> {
     for (const user of typeof to === 'string' ? [to] : to) this.#evictions.addFor(channel, user, n);
   }
 
-  #settle(channel: Channel<S>, before: Set<Channel<S>> | undefined): void {
+  #settle(channel: C, before: Set<C> | undefined): void {
     const after = this.#class(channel);
     if (after === before) return;
     before?.delete(channel);
@@ -167,7 +158,7 @@ export class Retention<S extends Member> {
     }
   }
 
-  #class({ log }: Channel<S>): Set<Channel<S>> | undefined {
+  #class({ log }: C): Set<C> | undefined {
     return log.bytes === 0 ? undefined : this.#bySize[Math.floor(Math.log2(log.bytes))];
   }
 }

@@ -2,9 +2,11 @@
  * What a hub knows, as one process hands it to the next: shapes only, and the order of entries. The
  * lines of the file are in `snapshot-format`, the file itself in `snapshot-file`.
  */
+
+import type { Entry, Recipients } from './entry.ts';
 import type { Eviction } from './evictions.ts';
 import type { Epoch } from './lineage.ts';
-import type { ChannelLog, Entry, Recipients } from './log.ts';
+import type { ChannelLog } from './log.ts';
 
 export interface DumpedEntry {
   readonly n: number;

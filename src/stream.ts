@@ -4,8 +4,8 @@
  * Blocked and costs that number.
  */
 import type { ChannelSet } from './channel.ts';
+import type { Entry } from './entry.ts';
 import { COMMENT } from './frame.ts';
-import type { Entry } from './log.ts';
 import { cutFrame, type Piece, type Rest } from './range.ts';
 import { NEVER, type Timed } from './timetable.ts';
 

@@ -1,8 +1,8 @@
 /** A hub without sockets, and the sum of what it ought to count. */
 import assert from 'node:assert/strict';
-import { Hub, type HubOptions, type NewEntry } from '../../src/hub.ts';
-import { cost, type Entry } from '../../src/log.ts';
-import { CHANNEL_OVERHEAD_BYTES, type RetentionLimits } from '../../src/retention.ts';
+import { CHANNEL_OVERHEAD_BYTES, cost, type Entry, type NewEntry } from '../../src/entry.ts';
+import { Hub, type HubOptions } from '../../src/hub.ts';
+import type { RetentionLimits } from '../../src/retention.ts';
 
 export interface TestHubOptions extends Partial<Omit<HubOptions, 'retention' | 'notices'>> {
   readonly retention?: Partial<RetentionLimits>;

@@ -9,7 +9,7 @@ const SRC = new URL('../../../src/', import.meta.url);
 const LAYERS = [
   [
     'errors',
-    'log',
+    'entry',
     'event-id',
     'frame',
     'timetable',
@@ -27,7 +27,7 @@ const LAYERS = [
   ],
   [
     'channel-name',
-    'range',
+    'log',
     'lineage',
     'notices',
     'uws',
@@ -39,7 +39,8 @@ const LAYERS = [
     'keys',
   ],
   [
-    'channel',
+    'range',
+    'retention',
     'claims',
     'snapshot',
     'http',
@@ -49,7 +50,8 @@ const LAYERS = [
     'multipart',
     'start-warnings',
   ],
-  ['stream', 'retention', 'cors', 'fields', 'auth', 'snapshot-format'],
+  ['channel', 'cors', 'fields', 'auth', 'snapshot-format'],
+  ['stream'],
   ['flusher', 'channel-index', 'matches', 'snapshot-file', 'snapshot-reader'],
   ['positions'],
   ['hub', 'slices'],

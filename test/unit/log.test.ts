@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ChannelLog, ENTRY_OVERHEAD_BYTES } from '../../src/log.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../src/entry.ts';
+import { ChannelLog } from '../../src/log.ts';
 import { cutFrame, MAX_WRITE_BYTES, Range } from '../../src/range.ts';
 import { entryOf as entry } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';

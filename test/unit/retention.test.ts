@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Channel, type Member } from '../../src/channel.ts';
+import { CHANNEL_OVERHEAD_BYTES, ENTRY_OVERHEAD_BYTES } from '../../src/entry.ts';
 import { Evictions } from '../../src/evictions.ts';
-import { ENTRY_OVERHEAD_BYTES } from '../../src/log.ts';
-import { CHANNEL_OVERHEAD_BYTES, Retention } from '../../src/retention.ts';
+import { Retention } from '../../src/retention.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append as appendTo, assertRetained, newHub } from '../support/hub.ts';
 
@@ -11,7 +11,7 @@ const KB = 1_024;
 
 function setUp(limits: { capacity?: number; ttlSeconds?: number; budgetBytes?: number }) {
   const forgotten: string[] = [];
-  const retention = new Retention<Member>(
+  const retention = new Retention<Channel<Member>>(
     { capacity: 1_000, ttlSeconds: 60, budgetBytes: 1_000 * KB, ...limits },
     new Evictions(100_000, () => false),
     (channel) => forgotten.push(channel.name),

@@ -4,8 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Entry } from '../../src/entry.ts';
 import { MAX_EPOCHS } from '../../src/lineage.ts';
-import { ChannelLog, type Entry } from '../../src/log.ts';
+import { ChannelLog } from '../../src/log.ts';
 import { type Dump, dumpEntries } from '../../src/snapshot.ts';
 import { removeSnapshot, setAside, writeSnapshot } from '../../src/snapshot-file.ts';
 import { MAX_HEAD, UnusableSnapshot } from '../../src/snapshot-format.ts';

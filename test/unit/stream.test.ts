@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENTRY_OVERHEAD_BYTES } from '../../src/log.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../src/entry.ts';
 import { MAX_WRITE_BYTES } from '../../src/range.ts';
 import { type CloseReason, type Stream, StreamState } from '../../src/stream.ts';
 import { TICKS_PER_SECOND } from '../../src/timetable.ts';

@@ -1,0 +1,47 @@
+/** What is kept of an event, and what it costs. */
+
+/** Recipients of an entry: one user, several, or `undefined` for everyone on the channel. */
+export type Recipients = string | ReadonlySet<string> | undefined;
+
+export interface Entry {
+  /** Place in the one order of all channels; increases within a log. */
+  readonly n: number;
+  readonly to: Recipients;
+  /** The encoded frame; never changed. */
+  readonly bytes: Buffer;
+  /** When it was appended, in seconds of a monotonic clock. */
+  readonly time: number;
+  /** Logs that hold it. Owned by `Retention`. */
+  logs: number;
+  /** Streams that are in the middle of it. Owned by `Retention`. */
+  readers: number;
+}
+
+/** What an entry costs besides its bytes: object, Buffer and backing store, in bytes. */
+export const ENTRY_OVERHEAD_BYTES = 400;
+
+/** What each of several recipients costs besides its characters, in bytes. */
+const RECIPIENT_OVERHEAD_BYTES = 80;
+
+/** An entry on its way into the logs: it has its number already. */
+export interface NewEntry {
+  readonly n: number;
+  readonly channels: readonly string[];
+  readonly to: Recipients;
+  readonly bytes: Buffer;
+}
+
+/** What an entry counts for in the memory budget, in bytes. */
+export function cost({ bytes, to }: Pick<Entry, 'bytes' | 'to'>): number {
+  let total = bytes.length + ENTRY_OVERHEAD_BYTES;
+  if (typeof to === 'object')
+    for (const user of to) total += user.length + RECIPIENT_OVERHEAD_BYTES;
+  return total;
+}
+
+/** What a channel with entries costs besides them: map slots, sets, log, in bytes. */
+export const CHANNEL_OVERHEAD_BYTES = 1_000;
+
+/** What an entry counts for in the budget at most, in bytes, before it is in these channels' logs. */
+export const mostBytes = (entry: NewEntry): number =>
+  cost(entry) + entry.channels.length * CHANNEL_OVERHEAD_BYTES;
