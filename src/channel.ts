@@ -1,6 +1,6 @@
 /**
  * Who is on a channel, and what it retains. `ChannelSet` is the group of channels that one token
- * names; streams with the same group share it, and with it the ranges they read.
+ * names; streams with the same group share it. Ranges that were read are shared by all who read them.
  */
 import type { Evictions } from './evictions.ts';
 import { ChannelLog } from './log.ts';
@@ -21,9 +21,21 @@ export class Channel<S extends Member> implements Timed {
   /** A flush of all of this channel's streams is due. Owned by the flusher. */
   isQueued = false;
   dueAt = NEVER;
+  #ranges: RangeMemo | undefined;
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** What was read last in this channel's log alone. */
+  get ranges(): RangeMemo {
+    this.#ranges ??= new RangeMemo([this.log]);
+    return this.#ranges;
+  }
+
+  /** All its streams, one by one; they may come and go meanwhile. */
+  walk(): Walk<S> {
+    return new ChannelWalk(this);
   }
 
   add(stream: S): void {
@@ -54,8 +66,12 @@ export class Channel<S extends Member> implements Timed {
   }
 }
 
-/** Walks all streams of a channel, in pieces if wanted; survives streams coming and going meanwhile. */
-export class ChannelWalk<S extends Member> {
+/** Gives streams one by one, in pieces if wanted. */
+export interface Walk<S> {
+  next(): S | undefined;
+}
+
+class ChannelWalk<S extends Member> implements Walk<S> {
   readonly #users: IterableIterator<S | Set<S>>;
   #several: IterableIterator<S> | undefined;
 
@@ -78,37 +94,68 @@ export class ChannelWalk<S extends Member> {
   }
 }
 
-export class ChannelSet<S extends Member> {
-  readonly key: string;
-  readonly channels: readonly Channel<S>[];
-  /** Open streams with this set; at zero the set is forgotten. */
-  streamCount = 0;
+/**
+ * The range that was read last in these logs. It is kept for one flush, in which most readers ask for
+ * the same one.
+ */
+export class RangeMemo {
   readonly #logs: readonly ChannelLog[];
-  readonly #evictions: Evictions;
   #range: Range | undefined;
 
-  constructor(key: string, channels: readonly Channel<S>[], evictions: Evictions) {
-    this.key = key;
-    this.channels = channels;
-    this.#evictions = evictions;
-    this.#logs = channels.map((channel) => channel.log);
+  constructor(logs: readonly ChannelLog[]) {
+    this.#logs = logs;
   }
 
-  get hasRange(): boolean {
-    return this.#range !== undefined;
+  get isEmpty(): boolean {
+    return this.#range === undefined;
   }
 
-  /** What lies behind number `after`. The last range is kept: most readers ask for the same one. */
-  rangeAfter(after: number, head: number): Range {
+  /** What lies behind number `after`. */
+  range(after: number, head: number): Range {
     const kept = this.#range;
     if (kept !== undefined && kept.after === after && kept.head === head) return kept;
     this.#range = new Range(this.#logs, after, head);
     return this.#range;
   }
 
-  /** Lets go of the kept range and its bytes. */
-  forgetRange(): void {
+  /** Lets go of the range and its bytes. */
+  clear(): void {
     this.#range = undefined;
+  }
+}
+
+export class ChannelSet<S extends Member> {
+  readonly key: string;
+  readonly channels: readonly Channel<S>[];
+  /** Open streams with this set; at zero the set is forgotten. */
+  streamCount = 0;
+  readonly #evictions: Evictions;
+  #ranges: RangeMemo | undefined;
+
+  constructor(key: string, channels: readonly Channel<S>[], evictions: Evictions) {
+    this.key = key;
+    this.channels = channels;
+    this.#evictions = evictions;
+  }
+
+  /**
+   * Hot path: where to read what lies behind number `after`. When only one channel has something
+   * there, which is nearly always so, it is that channel's own memo: sets of channels that have
+   * nothing but that one in common share its bytes.
+   */
+  rangesAfter(after: number): RangeMemo {
+    let only: Channel<S> | undefined;
+    for (const channel of this.channels) {
+      if (channel.log.newestNumber <= after) continue;
+      if (only !== undefined) return this.#merged();
+      only = channel;
+    }
+    return only === undefined ? this.#merged() : only.ranges;
+  }
+
+  #merged(): RangeMemo {
+    this.#ranges ??= new RangeMemo(this.channels.map(({ log }) => log));
+    return this.#ranges;
   }
 
   /**

@@ -7,7 +7,7 @@
  * An emit to one user queues that user's streams; a broadcast queues its channel, whose streams are
  * not touched until their turn. Whatever arrives before that turn only lengthens the range they read.
  */
-import { type Channel, type ChannelSet, ChannelWalk } from './channel.ts';
+import type { Channel, RangeMemo, Walk } from './channel.ts';
 import { type Stream, StreamState } from './stream.ts';
 
 /**
@@ -31,12 +31,6 @@ export interface FlusherOwner {
   idle(): void;
 }
 
-interface Walk {
-  next(): Stream | undefined;
-}
-
-const NOBODY_ELSE: Walk = { next: () => undefined };
-
 interface Due {
   readonly target: Channel<Stream> | Stream;
   /** The target's streams have had everything through this number, and perhaps more. */
@@ -55,9 +49,11 @@ export class Flusher {
   #behind: Stream[] = [];
   #appendedBytes = 0;
   #bytesBefore = 0;
-  #walk: Walk | undefined;
+  /** Through the streams of the target whose turn it is. */
+  #walk: Walk<Stream> | undefined;
   #isScheduled = false;
-  #setsWithRange: ChannelSet<Stream>[] = [];
+  /** Those that keep a range until the end of the slice. */
+  #memos: RangeMemo[] = [];
 
   constructor(owner: FlusherOwner, now: () => number = () => performance.now()) {
     this.#owner = owner;
@@ -111,8 +107,9 @@ export class Flusher {
       this.#owner.missed(stream, position);
       if (stream.state !== StreamState.Live) return;
     }
-    if (!channels.hasRange) this.#setsWithRange.push(channels);
-    const range = channels.rangeAfter(from, this.head);
+    const memo = channels.rangesAfter(from);
+    if (memo.isEmpty) this.#memos.push(memo);
+    const range = memo.range(from, this.head);
     stream.flush(range.piecesFor(user), range.end);
     if (range.end < this.head && stream.state === StreamState.Live) this.markBehind(stream);
     if (!this.#isScheduled) this.#forgetRanges();
@@ -173,24 +170,22 @@ export class Flusher {
     return this.#behind.length === 0;
   }
 
+  // A target's place in the queue is given up only when all its streams have been flushed.
   #next(): Stream | undefined {
     for (;;) {
+      this.#walk ??= this.#beginTarget();
       const stream = this.#walk?.next();
-      if (stream !== undefined) return stream;
-      if (this.#walk !== undefined) this.#finishTarget();
-      const due = this.#queue[this.#at];
-      if (due === undefined) return undefined;
-      // From here on a new entry must queue its target again: part of it may have been passed.
-      due.target.isQueued = false;
-      if ('users' in due.target) this.#walk = new ChannelWalk(due.target);
-      else return this.#only(due.target);
+      if (stream !== undefined || this.#walk === undefined) return stream;
+      this.#finishTarget();
     }
   }
 
-  // The stream's place in the queue is given up only after its flush, by the walk that ends then.
-  #only(stream: Stream): Stream {
-    this.#walk = NOBODY_ELSE;
-    return stream;
+  // From here on a new entry must queue the target again: part of it may have been passed.
+  #beginTarget(): Walk<Stream> | undefined {
+    const due = this.#queue[this.#at];
+    if (due === undefined) return undefined;
+    due.target.isQueued = false;
+    return due.target.walk();
   }
 
   #finishTarget(): void {
@@ -210,7 +205,7 @@ export class Flusher {
   }
 
   #forgetRanges(): void {
-    for (const set of this.#setsWithRange) set.forgetRange();
-    this.#setsWithRange = [];
+    for (const memo of this.#memos) memo.clear();
+    this.#memos = [];
   }
 }

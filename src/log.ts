@@ -25,6 +25,9 @@ export class ChannelLog {
   /** Newest number evicted that was for everyone, or for users who are no longer known. */
   evictedForEveryone = 0;
 
+  /** Number of the newest entry so far, also when it is evicted. */
+  newestNumber = 0;
+
   get count(): number {
     return this.#entries.length - this.#first;
   }
@@ -35,6 +38,7 @@ export class ChannelLog {
 
   append(entry: Entry): void {
     this.#entries.push(entry);
+    this.newestNumber = entry.n;
     this.bytes += cost(entry);
   }
 

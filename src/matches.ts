@@ -1,5 +1,5 @@
 /** How many streams an entry is meant for; each counts once, also when it is on several of the channels. */
-import { type Channel, ChannelWalk } from './channel.ts';
+import type { Channel } from './channel.ts';
 import type { Stream } from './stream.ts';
 
 export class Matches {
@@ -28,7 +28,7 @@ export class Matches {
 
 function countOutside(channel: Channel<Stream>, others: readonly Channel<Stream>[]): number {
   let count = 0;
-  for (const walk = new ChannelWalk(channel); ; ) {
+  for (const walk = channel.walk(); ; ) {
     const stream = walk.next();
     if (stream === undefined) return count;
     if (!others.some((other) => stream.channels.channels.includes(other))) count += 1;

@@ -3,7 +3,7 @@
  * everything meant for it, and the channels' logs hold the rest. A stream that cannot take more is
  * Blocked and costs that number.
  */
-import type { ChannelSet } from './channel.ts';
+import type { ChannelSet, Walk } from './channel.ts';
 import type { Entry } from './entry.ts';
 import { COMMENT } from './frame.ts';
 import { cutFrame, type Piece, type Rest } from './range.ts';
@@ -139,6 +139,18 @@ export class Stream implements Timed {
     if (this.state !== StreamState.Live) return;
     this.writtenAt = this.#owner.tick;
     if (!send(this.#sink, bytes, true)) this.#block();
+  }
+
+  /** This stream alone, for a flush of it. */
+  walk(): Walk<Stream> {
+    let stream: Stream | undefined = this;
+    return {
+      next: () => {
+        const once = stream;
+        stream = undefined;
+        return once;
+      },
+    };
   }
 
   /** The socket has room again. Must be called for every such event of the addon. */

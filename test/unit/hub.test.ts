@@ -237,3 +237,20 @@ test('hub - entries that another hub had own their bytes', () => {
   assert.equal(next.retainedBytes, hub.retainedBytes);
   assert.equal(next.head, 10);
 });
+
+test('hub - streams with sets of channels of their own share the bytes of the one that has news', async () => {
+  const hub = newHub();
+  const written = new Set<Uint8Array>();
+  for (let i = 0; i < 50; i += 1) {
+    const sink = new FakeSink();
+    sink.write = (bytes) => {
+      if (bytes.length > 2) written.add(bytes);
+      return true;
+    };
+    openOn(hub, `u${i}`, ['all', `user-${i}`], sink);
+  }
+  hub.append(entry(1, ['all']));
+  hub.append(entry(2, ['all']));
+  await settled();
+  assert.deepEqual([...written].map(String), ['<1><2>']);
+});
