@@ -61,6 +61,13 @@ export class Channel<S extends Member> implements Timed {
     return present instanceof Set ? present : [present];
   }
 
+  /** How many streams a user has here. */
+  countOf(user: string): number {
+    const present = this.users.get(user);
+    if (present === undefined) return 0;
+    return present instanceof Set ? present.size : 1;
+  }
+
   get isUnused(): boolean {
     return this.streamCount === 0 && this.log.count === 0;
   }

@@ -23,17 +23,30 @@ export const ENTRY_OVERHEAD_BYTES = 400;
 /** What each of several recipients costs besides its characters, in bytes. */
 const RECIPIENT_OVERHEAD_BYTES = 80;
 
-/** An entry on its way into the logs: it has its number already. */
-export interface NewEntry {
-  readonly n: number;
+/** Who something is for. */
+export interface Addressed {
+  /** Without duplicates. */
   readonly channels: readonly string[];
   readonly to: Recipients;
+}
+
+/** An entry on its way into the logs: it has its number already. */
+export interface NewEntry extends Addressed {
+  readonly n: number;
   readonly bytes: Buffer;
 }
 
+/** What is known of an entry before it has a number. */
+export interface EntrySize extends Addressed {
+  /** Of its frame, at most. */
+  readonly byteLength: number;
+}
+
 /** What an entry counts for in the memory budget, in bytes. */
-export function cost({ bytes, to }: Pick<Entry, 'bytes' | 'to'>): number {
-  let total = bytes.length + ENTRY_OVERHEAD_BYTES;
+export const cost = ({ bytes, to }: Entry): number => costOf(bytes.length, to);
+
+function costOf(byteLength: number, to: Recipients): number {
+  let total = byteLength + ENTRY_OVERHEAD_BYTES;
   if (typeof to === 'object')
     for (const user of to) total += user.length + RECIPIENT_OVERHEAD_BYTES;
   return total;
@@ -43,5 +56,5 @@ export function cost({ bytes, to }: Pick<Entry, 'bytes' | 'to'>): number {
 export const CHANNEL_OVERHEAD_BYTES = 1_000;
 
 /** What an entry counts for in the budget at most, in bytes, before it is in these channels' logs. */
-export const mostBytes = (entry: NewEntry): number =>
-  cost(entry) + entry.channels.length * CHANNEL_OVERHEAD_BYTES;
+export const mostBytes = ({ byteLength, to, channels }: EntrySize): number =>
+  costOf(byteLength, to) + channels.length * CHANNEL_OVERHEAD_BYTES;

@@ -12,24 +12,35 @@ export const SYSTEM_EVENT_PREFIX = 'tidings.';
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** An event without its id: whole lines, encoded before it has a number. */
+export type Body = string;
+
+/** Bytes that the id and the end of the frame add to a body, at most. */
+export const STAMP_BYTES = 72;
+
 /**
  * A payload as its emitter wrote it, except that its line ends become LF, and those at its end are
- * folded into ours: some clients split a frame with two kinds of them wrongly. The id comes last, so a
- * client that commits ids as it parses never commits one of a frame it has not got.
+ * folded into ours: some clients split a frame with two kinds of them wrongly.
  */
-export function encodeRaw(payload: string, id: string): Buffer {
+export function encodeRaw(payload: string): Body {
   let end = payload.length;
   while (end > 0 && isLineEnd(payload.charCodeAt(end - 1))) end -= 1;
   const text = payload.slice(0, end).replace(OTHER_LINE_ENDS, '\n');
-  return ownBytes(text === '' ? `id: ${id}\n\n` : `${text}\nid: ${id}\n\n`);
+  return text === '' ? '' : `${text}\n`;
 }
 
 const OTHER_LINE_ENDS = /\r\n?/g;
 
 /** Any text as the data of one event; `event` must hold neither CR nor LF. */
-export function encodeEvent(data: string, event: string | undefined, id: string): Buffer {
-  return ownBytes(`${eventLine(event)}${dataLines(data)}id: ${id}\n\n`);
+export function encodeEvent(data: string, event: string | undefined): Body {
+  return `${eventLine(event)}${dataLines(data)}`;
 }
+
+/**
+ * The frame of an event that has its id now. The id comes last, so that a client that commits ids as it
+ * parses never commits one of a frame it has not got.
+ */
+export const stamp = (body: Body, id: string): Buffer => ownBytes(`${body}id: ${id}\n\n`);
 
 /**
  * An event of the server's own. Its id is the position from which the stream goes on: an id goes out

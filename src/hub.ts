@@ -2,14 +2,21 @@
  * The one door through which entries and streams come in, and where they meet. The hub does not know
  * who numbered an entry, nor where it came from.
  */
+import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
-import { type Entry, mostBytes, type NewEntry, type Recipients } from './entry.ts';
+import {
+  type Addressed,
+  type Entry,
+  type EntrySize,
+  mostBytes,
+  type NewEntry,
+  type Recipients,
+} from './entry.ts';
 import { eventTooLarge, memoryFull } from './errors.ts';
 import { Flusher } from './flusher.ts';
 import { ownBytes } from './frame.ts';
 import { type Epoch, Lineage } from './lineage.ts';
-import { Matches } from './matches.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
 import { Positions, type Start } from './positions.ts';
 import type { RetentionLimits } from './retention.ts';
@@ -124,8 +131,8 @@ export class Hub {
    * will fit then.
    * @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing
    */
-  admit(entry: NewEntry): void {
-    const needed = mostBytes(entry);
+  admit(size: EntrySize): void {
+    const needed = mostBytes(size);
     const { retention } = this.#index;
     if (needed > retention.budgetBytes) throw eventTooLarge();
     if (retention.bytes + needed <= retention.budgetBytes) return;
@@ -137,23 +144,33 @@ export class Hub {
     }
   }
 
-  /** Takes an entry into its channels' logs and returns how many open streams it is meant for. */
-  append(entry: NewEntry): number {
-    const { n, to, bytes } = entry;
+  /** Takes entries into their channels' logs, in the order of their numbers. Never refuses. */
+  append(entries: readonly NewEntry[]): void {
+    for (const entry of entries) this.#append(entry);
+    if (!this.#flusher.isDue) this.#trim();
+  }
+
+  #append({ n, to, channels, bytes }: NewEntry): void {
     const flushedThrough = this.#keepFrom();
-    const now = this.now();
-    const kept: Entry = { n, to, bytes, time: now, logs: 0, readers: 0 };
+    const kept: Entry = { n, to, bytes, time: this.now(), logs: 0, readers: 0 };
     this.#positions.reached(n);
-    this.#flusher.advance(n, mostBytes(entry));
-    const matches = new Matches();
-    for (const name of entry.channels) {
+    this.#flusher.advance(n, mostBytes({ byteLength: bytes.length, to, channels }));
+    for (const name of channels) {
       const channel = this.#index.channel(name);
       this.#index.retention.append(channel, kept, flushedThrough);
       this.#untrimmed.add(channel);
-      this.#mark(channel, kept, matches);
+      this.#mark(channel, kept);
     }
-    if (!this.#flusher.isDue) this.#trim();
-    return matches.count(entry.channels.length > 1);
+  }
+
+  /** How many open streams something is meant for. */
+  audience({ channels, to }: Addressed): number {
+    const present: Channel<Stream>[] = [];
+    for (const name of channels) {
+      const channel = this.channels.get(name);
+      if (channel !== undefined) present.push(channel);
+    }
+    return audienceOf(present, to);
   }
 
   /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
@@ -249,22 +266,13 @@ export class Hub {
     this.#onClosed(stream, reason);
   }
 
-  #mark(
-    channel: Channel<Stream>,
-    { n, to }: { n: number; to: Recipients },
-    matches: Matches,
-  ): void {
+  #mark(channel: Channel<Stream>, { n, to }: Entry): void {
     if (to === undefined) {
-      matches.addChannel(channel);
       if (channel.streamCount > 0) this.#flusher.mark(channel, n);
       return;
     }
-    for (const user of typeof to === 'string' ? [to] : to) {
-      for (const stream of channel.of(user)) {
-        matches.addStream(stream);
-        this.#flusher.mark(stream, n);
-      }
-    }
+    for (const user of typeof to === 'string' ? [to] : to)
+      for (const stream of channel.of(user)) this.#flusher.mark(stream, n);
   }
 
   // Entries may be evicted for number only up to here. Without any history the logs still hold what

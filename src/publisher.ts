@@ -2,21 +2,17 @@
  * Gives events their ids. `Publisher` is the seam for more cores and more machines: whoever holds
  * the one order of events implements it, and hands numbered entries to each hub.
  */
-import type { NewEntry, Recipients } from './entry.ts';
+import type { Addressed, EntrySize, NewEntry, Recipients } from './entry.ts';
 import { formatEventId } from './event-id.ts';
-import { encodeEvent, encodeRaw } from './frame.ts';
+import { type Body, STAMP_BYTES, stamp } from './frame.ts';
 
-/** An event as its emitter gave it. */
+/** An event as its emitter gave it, encoded but for its id. */
 export interface OutgoingEvent {
   readonly to: Recipients;
   /** At least one, without duplicates. */
   readonly channels: readonly string[];
-  readonly content: EventContent;
+  readonly body: Body;
 }
-
-export type EventContent =
-  | { readonly kind: 'raw'; readonly payload: string }
-  | { readonly kind: 'structured'; readonly data: string; readonly event: string | undefined };
 
 export interface Published {
   readonly id: string;
@@ -31,14 +27,16 @@ export interface Publisher {
 /** Where numbered entries go. */
 export interface EntryStore {
   readonly head: number;
-  /** Makes room. @throws TidingsError when there is none; the entry has no number then */
-  admit(entry: NewEntry): void;
-  /** Returns how many open streams the entry is meant for. */
-  append(entry: NewEntry): number;
+  /** Makes room, before the entry has a number. @throws TidingsError when there is none */
+  admit(size: EntrySize): void;
+  /** Takes entries in, in the order of their numbers. */
+  append(entries: readonly NewEntry[]): void;
+  /** How many open streams something is meant for. */
+  audience(address: Addressed): number;
 }
 
 /** The order of a single process: a counter. */
-export class LocalPublisher implements Publisher {
+export class Sequencer implements Publisher {
   readonly #epoch: string;
   readonly #store: EntryStore;
   #n: number;
@@ -50,16 +48,13 @@ export class LocalPublisher implements Publisher {
     this.#store = store;
   }
 
-  publish({ to, channels, content }: OutgoingEvent): Published {
-    const n = this.#n + 1;
-    const id = formatEventId(this.#epoch, n);
-    const bytes =
-      content.kind === 'raw'
-        ? encodeRaw(content.payload, id)
-        : encodeEvent(content.data, content.event, id);
-    const entry = { n, to, channels, bytes };
-    this.#store.admit(entry);
-    this.#n = n;
-    return { id, streams: this.#store.append(entry) };
+  publish({ to, channels, body }: OutgoingEvent): Published {
+    const byteLength = Buffer.byteLength(body) + STAMP_BYTES;
+    this.#store.admit({ to, channels, byteLength });
+    this.#n += 1;
+    const id = formatEventId(this.#epoch, this.#n);
+    const entry = { n: this.#n, to, channels, bytes: stamp(body, id) };
+    this.#store.append([entry]);
+    return { id, streams: this.#store.audience(entry) };
   }
 }

@@ -6,8 +6,8 @@ import type { Recipients } from './entry.ts';
 import { TidingsError } from './errors.ts';
 import { parseEventId } from './event-id.ts';
 import { type Fields, textOf, valuesOf } from './fields.ts';
-import { SYSTEM_EVENT_PREFIX } from './frame.ts';
-import type { EventContent, OutgoingEvent } from './publisher.ts';
+import { type Body, encodeEvent, encodeRaw, SYSTEM_EVENT_PREFIX } from './frame.ts';
+import type { OutgoingEvent } from './publisher.ts';
 
 /** Channels one emit may name. */
 export const MAX_CHANNELS_PER_EMIT = 100;
@@ -27,7 +27,7 @@ export interface TokenContext {
 export function parseEmit(fields: Fields): OutgoingEvent {
   const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
-  return { to, channels, content: contentOf(fields) };
+  return { to, channels, body: bodyOf(fields) };
 }
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
@@ -49,16 +49,15 @@ function recipients(values: readonly unknown[]): Recipients {
   return users.length === 1 ? users[0] : new Set(users);
 }
 
-function contentOf(fields: Fields): EventContent {
+function bodyOf(fields: Fields): Body {
   const payload = textOf(fields, 'payload');
   const event = textOf(fields, 'event');
-  if (payload === undefined)
-    return { kind: 'structured', data: dataOf(fields), event: checkEvent(event) };
+  if (payload === undefined) return encodeEvent(dataOf(fields), checkEvent(event));
   // Beside a payload, null is the empty field of a typed client, as it is everywhere else.
   if ((fields.values.get('data') ?? null) !== null)
     invalid('payload and data exclude each other: give one of them');
   if (event !== undefined) invalid('event goes with data: a payload holds its own event: line');
-  return { kind: 'raw', payload };
+  return encodeRaw(payload);
 }
 
 // Text, or any other value of JSON as it was written.

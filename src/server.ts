@@ -19,7 +19,7 @@ import { Listener } from './listener.ts';
 import type { Logger } from './logger.ts';
 import { ConnectionLimit } from './open-files.ts';
 import { PublicApp } from './public-app.ts';
-import { LocalPublisher } from './publisher.ts';
+import { Sequencer } from './publisher.ts';
 import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
@@ -201,7 +201,7 @@ export class Server {
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     return new ControlApp({
-      publisher: new LocalPublisher(this.#epoch, this.hub),
+      publisher: new Sequencer(this.#epoch, this.hub),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => formatEventId(this.#epoch, this.hub.head),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emitRaw, openNews, post } from '../support/emitting.ts';
+import { append } from '../support/hub.ts';
 import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
@@ -122,7 +123,7 @@ test('S-26 UTF-8 - and when many small frames share a write', async (t) => {
     (_, i) => `data: ${'p'.repeat(i % 4)}${EMOJI.repeat((i * 31) % 97)}\nid: x-${i + 1}\n\n`,
   );
   for (const [i, frame] of frames.entries())
-    hub.append({ n: i + 1, channels: ['news'], to: undefined, bytes: Buffer.from(frame) });
+    append(hub, { n: i + 1, channels: ['news'], to: undefined, bytes: Buffer.from(frame) });
   const expected = frames.join('');
   await eventually(() => client.size >= Buffer.byteLength(expected), { what: 'all frames' });
   await eventually(() => withoutComments(dechunk(client.bytes)).length >= expected.length);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { append as appendTo } from '../support/hub.ts';
 import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
@@ -28,7 +29,7 @@ async function rawStream(t: TestContext, url: string, user = 'slow'): Promise<Ra
 }
 
 const append = ({ server }: RunningServer, n: number, frame: Buffer) =>
-  server.hub.append({ n, channels: ['news'], to: undefined, bytes: frame });
+  appendTo(server.hub, { n, channels: ['news'], to: undefined, bytes: frame });
 
 /** A frame of `size` bytes whose every part tells where it belongs. */
 function frameOf(n: number, size: number): Buffer {

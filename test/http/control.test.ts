@@ -5,6 +5,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { append } from '../support/hub.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { startServer } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
@@ -337,7 +338,7 @@ test('health - while it leaves: not ready, and emits are told to come back', asy
   let n = 0;
   await eventually(() => {
     for (let i = 0; i < 100; i += 1)
-      server.hub.append({
+      append(server.hub, {
         n: ++n,
         channels: ['news'],
         to: undefined,

@@ -1,10 +1,13 @@
 /** How long streams live: tokens that end, silence that lasts, heads that arrive in pieces. */
+
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign as signBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Hub } from '../../src/hub.ts';
+import { append as appendTo } from '../support/hub.ts';
 import { withoutOpening } from '../support/opening.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { startServer } from '../support/server.ts';
@@ -12,8 +15,8 @@ import { openStream } from '../support/sse-client.ts';
 import { base64url, bearer, SECRET, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
 
-const append = (hub: { append(entry: object): number }, n: number, text: string) =>
-  hub.append({ n, channels: ['news'], to: undefined, bytes: Buffer.from(text) });
+const append = (hub: Hub, n: number, text: string) =>
+  appendTo(hub, { n, channels: ['news'], to: undefined, bytes: Buffer.from(text) });
 
 test('expiry - announced, then the stream ends at exp on a whole frame, and its token is no use any more', async (t) => {
   const { eventsUrl, log } = await startServer(t);
@@ -82,7 +85,7 @@ test('channels - one token, several channels: each event once, in the order of t
     [5, ['b', 'c']],
   ];
   for (const [n, channels] of emits)
-    server.hub.append({ n, channels, to: undefined, bytes: Buffer.from(`data: ${n}\n\n`) });
+    appendTo(server.hub, { n, channels, to: undefined, bytes: Buffer.from(`data: ${n}\n\n`) });
   await stream.arrived(4);
   assert.deepEqual(
     stream.events.map((event) => event.data),

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { append } from '../support/hub.ts';
 import { startServer } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -34,7 +35,7 @@ test('tls - streams over https with -cert and -key, the control port stays plain
   assert.equal(stream.status, 200);
   const large = 'x'.repeat(100_000);
   for (const [i, text] of ['first', large, 'last'].entries())
-    server.hub.append({
+    append(server.hub, {
       n: i + 1,
       channels: ['news'],
       to: undefined,

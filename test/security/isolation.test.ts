@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { EVERYONE } from '../../src/channel-name.ts';
 import type { Sink } from '../../src/stream.ts';
 import { post } from '../support/emitting.ts';
-import { newHub } from '../support/hub.ts';
+import { append, newHub } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
 import { startServer } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
@@ -81,7 +81,7 @@ test('X-24 isolation - a million deliveries in the hub, with streams that block:
   for (let n = 1; deliveries < WANTED_DELIVERIES; n += 1) {
     const emit = randomEmit(random);
     const to = emit.users.includes(EVERYONE) ? undefined : new Set(emit.users);
-    const count = hub.append({ n, channels: emit.channels, to, bytes: Buffer.from(`${n}\n`) });
+    const count = append(hub, { n, channels: emit.channels, to, bytes: Buffer.from(`${n}\n`) });
     const meant = all.filter(({ subscriber }) => isMeantFor(subscriber, emit));
     assert.equal(count, meant.length, note);
     for (const { subscriber } of meant) subscriber.expected.push(n);

@@ -21,8 +21,9 @@ export function newHub({ retention, notices = false, ...rest }: TestHubOptions =
 
 /** As the publisher does it: room first. */
 export function append(hub: Hub, entry: NewEntry): number {
-  hub.admit(entry);
-  return hub.append(entry);
+  hub.admit({ ...entry, byteLength: entry.bytes.length });
+  hub.append([entry]);
+  return hub.audience(entry);
 }
 
 export const entryOf = (n: number, to: Entry['to'] = undefined, text = `${n}`): Entry => ({

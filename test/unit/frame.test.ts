@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeEvent, encodeRaw, encodeRetry, encodeSystemEvent } from '../../src/frame.ts';
+import { encodeEvent, encodeRaw, encodeRetry, encodeSystemEvent, stamp } from '../../src/frame.ts';
 
-const raw = (payload: string) => encodeRaw(payload, 'e-1').toString();
+const raw = (payload: string) => stamp(encodeRaw(payload), 'e-1').toString();
 
 test('frame - a raw payload goes out untouched, its id last', () => {
   assert.equal(raw('data: a'), 'data: a\nid: e-1\n\n');
@@ -26,7 +26,7 @@ test('frame - an empty payload is only its id', () => {
 });
 
 test('frame - structured data is split into data lines at every kind of line end', () => {
-  const text = (data: string, event?: string) => encodeEvent(data, event, 'e-2').toString();
+  const text = (data: string, event?: string) => stamp(encodeEvent(data, event), 'e-2').toString();
   assert.equal(text('a\nb\rc\r\nd'), 'data: a\ndata: b\ndata: c\ndata: d\nid: e-2\n\n');
   assert.equal(text(''), 'data: \nid: e-2\n\n');
   assert.equal(text('a\n'), 'data: a\ndata: \nid: e-2\n\n');
@@ -36,7 +36,10 @@ test('frame - structured data is split into data lines at every kind of line end
 });
 
 test('frame - what is not Unicode becomes U+FFFD', () => {
-  assert.equal(encodeEvent('\ud800', undefined, 'e-3').toString(), 'data: \ufffd\nid: e-3\n\n');
+  assert.equal(
+    stamp(encodeEvent('\ud800', undefined), 'e-3').toString(),
+    'data: \ufffd\nid: e-3\n\n',
+  );
 });
 
 test('frame - system events carry the id they are given', () => {

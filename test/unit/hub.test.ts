@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Hub } from '../../src/hub.ts';
 import type { Stream } from '../../src/stream.ts';
 import { FakeSink } from '../support/fake-sink.ts';
-import { assertRetained, newHub as hubOf } from '../support/hub.ts';
+import { append, assertRetained, newHub as hubOf } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -27,20 +27,20 @@ test('hub - tells how many streams an entry is for', () => {
   openOn(hub, 'ann', ['a']);
   openOn(hub, 'ann', ['a', 'b']);
   openOn(hub, 'bob', ['b']);
-  assert.equal(hub.append(entry(1, ['a'])), 2);
-  assert.equal(hub.append(entry(2, ['b'])), 2);
-  assert.equal(hub.append(entry(3, ['a', 'b'])), 3, 'one on both channels counts once');
-  assert.equal(hub.append(entry(4, ['a'], 'ann')), 2);
-  assert.equal(hub.append(entry(5, ['a', 'b'], 'ann')), 2);
-  assert.equal(hub.append(entry(6, ['b'], new Set(['ann', 'bob', 'eve']))), 2);
-  assert.equal(hub.append(entry(7, ['elsewhere'])), 0);
+  assert.equal(append(hub, entry(1, ['a'])), 2);
+  assert.equal(append(hub, entry(2, ['b'])), 2);
+  assert.equal(append(hub, entry(3, ['a', 'b'])), 3, 'one on both channels counts once');
+  assert.equal(append(hub, entry(4, ['a'], 'ann')), 2);
+  assert.equal(append(hub, entry(5, ['a', 'b'], 'ann')), 2);
+  assert.equal(append(hub, entry(6, ['b'], new Set(['ann', 'bob', 'eve']))), 2);
+  assert.equal(append(hub, entry(7, ['elsewhere'])), 0);
 });
 
 test('hub - an emit to one user does not touch the others', async () => {
   const hub = newHub();
   const sinks = Array.from({ length: 100 }, () => new FakeSink());
   for (const [i, sink] of sinks.entries()) openOn(hub, `u${i}`, ['c'], sink);
-  hub.append(entry(1, ['c'], 'u7'));
+  append(hub, entry(1, ['c'], 'u7'));
   await turn();
   assert.deepEqual(
     sinks.flatMap((sink, i) => (sink.corks > 0 ? [i] : [])),
@@ -59,8 +59,8 @@ test('hub - a broadcast is concatenated once for all', async () => {
     };
     openOn(hub, `u${i}`, ['c'], sink);
   }
-  hub.append(entry(1, ['c']));
-  hub.append(entry(2, ['c']));
+  append(hub, entry(1, ['c']));
+  append(hub, entry(2, ['c']));
   await turn();
   const frames = new Set(written.filter((bytes) => bytes.length > 2));
   assert.equal(frames.size, 1);
@@ -69,7 +69,7 @@ test('hub - a broadcast is concatenated once for all', async () => {
 test('hub - channels, users and sets with nothing left are forgotten', async () => {
   const hub = newHub(0);
   const stream = openOn(hub, 'ann', ['a', 'b']);
-  hub.append(entry(1, ['a', 'x']));
+  append(hub, entry(1, ['a', 'x']));
   await turn();
   stream.aborted();
   assert.deepEqual([...hub.channels.keys()], []);
@@ -89,7 +89,7 @@ test('hub - a flush that takes long lets others have their turn, and still deliv
   }
   let turns = 0;
   for (let n = 1; n <= 10; n += 1) {
-    hub.append(entry(n, ['c']));
+    append(hub, entry(n, ['c']));
     await turn();
     turns += 1;
   }
@@ -145,7 +145,7 @@ test('hub - agrees with a naive model: random streams, emits, backpressure and d
       ]);
       const channels = random.some(names, 2);
       n += 1;
-      const count = hub.append(entry(n, channels, to));
+      const count = append(hub, entry(n, channels, to));
       const isFor = (reader: Reader) =>
         reader.channels.some((name) => channels.includes(name)) &&
         (to === undefined || to === reader.user || (to instanceof Set && to.has(reader.user)));
@@ -203,7 +203,7 @@ test('hub - an emit each to many users in one turn reads the log once per slice,
     reads += 1;
     return after(n);
   };
-  for (const [i, user] of users.entries()) hub.append(entry(i + 1, ['c'], user));
+  for (const [i, user] of users.entries()) append(hub, entry(i + 1, ['c'], user));
   while (sinks.some((sink) => sink.writes.length === 0)) await turn();
   assert.ok(reads < 200, `${reads} reads`);
   for (const [i, sink] of sinks.entries()) assert.equal(sink.text, `<${i + 1}>:\n`);
@@ -219,16 +219,16 @@ test('hub - counting who is on two channels walks the smaller one only', () => {
     visited.push('all');
     return values();
   };
-  assert.equal(hub.append(entry(1, ['user-7', 'all'])), 1_000);
-  assert.equal(hub.append(entry(2, ['all', 'nobody'])), 1_000);
-  assert.equal(hub.append(entry(3, ['user-7', 'user-8'])), 4);
+  assert.equal(append(hub, entry(1, ['user-7', 'all'])), 1_000);
+  assert.equal(append(hub, entry(2, ['all', 'nobody'])), 1_000);
+  assert.equal(append(hub, entry(3, ['user-7', 'user-8'])), 4);
   assert.deepEqual(visited, []);
 });
 
 test('hub - entries that another hub had own their bytes', () => {
   const hub = newHub();
   for (let n = 1; n <= 10; n += 1)
-    hub.append(entry(n, ['a', 'b'], n % 2 === 0 ? 'ann' : undefined));
+    append(hub, entry(n, ['a', 'b'], n % 2 === 0 ? 'ann' : undefined));
   const next = hubOf({ epoch: 'f', olderEpochs: [{ epoch: 'e', head: 10 }] });
   next.restore(hub.dump());
   assertRetained(next);
@@ -249,8 +249,8 @@ test('hub - streams with sets of channels of their own share the bytes of the on
     };
     openOn(hub, `u${i}`, ['all', `user-${i}`], sink);
   }
-  hub.append(entry(1, ['all']));
-  hub.append(entry(2, ['all']));
+  append(hub, entry(1, ['all']));
+  append(hub, entry(2, ['all']));
   await settled();
   assert.deepEqual([...written].map(String), ['<1><2>']);
 });

@@ -52,7 +52,7 @@ const LAYERS = [
   ],
   ['channel', 'cors', 'fields', 'auth', 'snapshot-format'],
   ['stream'],
-  ['flusher', 'channel-index', 'matches', 'snapshot-file', 'snapshot-reader'],
+  ['flusher', 'channel-index', 'audience', 'snapshot-file', 'snapshot-reader'],
   ['positions'],
   ['hub', 'slices'],
   ['publisher', 'clockwork', 'drain', 'handover'],

@@ -142,7 +142,7 @@ async function crowded() {
   let n = 0;
   const entry = (bytes: number, channels = ['c']) => {
     n += 1;
-    return { n, channels, to: undefined, bytes: Buffer.alloc(bytes, 'x') };
+    return { n, channels, to: undefined, bytes: Buffer.alloc(bytes, 'x'), byteLength: bytes };
   };
   appendTo(hub, entry(30 * KB));
   await turn();
