@@ -1,20 +1,14 @@
 /** What backends reach: emit, tokens, health. Answers are JSON, but for the bare token. */
 import type { NewToken } from './auth.ts';
 import { TidingsError } from './errors.ts';
+import { type Exchange, exchangeHandler } from './exchange.ts';
 import { type Fields, parseFields } from './fields.ts';
 import type { RequestOrigin } from './guards.ts';
-import {
-  type Answer,
-  type Exchange,
-  exchangeHandler,
-  JSON_HEADERS,
-  json,
-  notAllowed,
-} from './http.ts';
+import { type Answer, JSON_HEADERS, json, notAllowed } from './http.ts';
 import type { Logger } from './logger.ts';
 import type { Publisher } from './publisher.ts';
 import { parseEmit, parseTokenRequest } from './requests.ts';
-import type { HttpApp, HttpRequest } from './uws.ts';
+import type { HttpApp } from './uws.ts';
 
 export interface ControlOptions {
   readonly publisher: Publisher;
@@ -29,6 +23,8 @@ export interface ControlOptions {
   readonly maxBodyBytes: number;
   /** The page of `/`, undefined when there is none. */
   readonly page: (() => string) | undefined;
+  /** True while connections should not outlive their answer. */
+  readonly isTight: () => boolean;
   readonly logger: Logger;
 }
 
@@ -37,7 +33,7 @@ export type ControlPhase = 'closed' | 'serving' | 'leaving';
 
 interface Route {
   readonly method: 'get' | 'post';
-  readonly run: (exchange: Exchange, req: HttpRequest) => void;
+  readonly run: (exchange: Exchange) => void;
 }
 
 // The page is ours, whole, and runs nothing that is not in it.
@@ -55,17 +51,19 @@ export class ControlApp {
   }
 
   route(app: HttpApp): void {
-    const { logger } = this.#options;
+    const { logger, isTight } = this.#options;
     app.any(
       '/*',
-      exchangeHandler(logger, (exchange, req) => this.#handle(exchange, req)),
+      exchangeHandler({ logger, isTight, takesBodies: true }, (exchange, req) =>
+        this.#handle(exchange, req.getUrl()),
+      ),
     );
   }
 
   #table(): Map<string, Route> {
     const post = (answerTo: (fields: Fields) => Answer | Promise<Answer>): Route => ({
       method: 'post',
-      run: (exchange, req) => this.#withFields(exchange, req, answerTo),
+      run: (exchange) => this.#withFields(exchange, answerTo),
     });
     const get = (what: () => Answer): Route => ({
       method: 'get',
@@ -83,38 +81,22 @@ export class ControlApp {
     return new Map(routes);
   }
 
-  #handle(exchange: Exchange, req: HttpRequest): void {
-    this.#options.guard({
-      host: req.getHeader('host'),
-      origin: req.getHeader('origin'),
-      secFetchSite: req.getHeader('sec-fetch-site'),
-      authorization: req.getHeader('authorization'),
-    });
+  #handle(exchange: Exchange, path: string): void {
+    const { head } = exchange;
+    this.#options.guard(head);
     // Not before: whoever may not ask learns nothing of how much happens here.
     exchange.lateHeaders = () => [['Tidings-Position', this.#options.position()]];
-    const path = req.getUrl();
     const route = this.#routes.get(path.endsWith('/') ? path.slice(0, -1) : path);
     if (route === undefined)
       throw new TidingsError('NOT_FOUND', 'no such path on the control port');
-    const method = req.getMethod() === 'head' ? 'get' : req.getMethod();
+    const method = head.method === 'head' ? 'get' : head.method;
     if (method !== route.method) return exchange.answer(notAllowed(allowOf(route)));
-    route.run(exchange, req);
+    route.run(exchange);
   }
 
-  #withFields(
-    exchange: Exchange,
-    req: HttpRequest,
-    answerTo: (fields: Fields) => Answer | Promise<Answer>,
-  ): void {
-    const head = {
-      contentType: req.getHeader('content-type'),
-      contentEncoding: req.getHeader('content-encoding'),
-      query: req.getQuery() ?? '',
-    };
-    const declaredBytes = Number(req.getHeader('content-length')) || 0;
-    const { maxBodyBytes, logger } = this.#options;
-    exchange.readBody(declaredBytes, maxBodyBytes, (body) => {
-      exchange.answerWith(logger, () => answerTo(parseFields(head, body)));
+  #withFields(exchange: Exchange, answerTo: (fields: Fields) => Answer | Promise<Answer>): void {
+    exchange.readBody(this.#options.maxBodyBytes, (body) => {
+      exchange.answerWith(() => answerTo(parseFields(exchange.head, body)));
     });
   }
 

@@ -9,6 +9,8 @@ export const ERROR_STATUS = {
   FIELD_INVALID: 400,
   /** The body is not what its Content-Type says. */
   BODY_MALFORMED: 400,
+  /** Its head can be understood in two ways, or announces a body where none is taken. */
+  REQUEST_MALFORMED: 400,
   /** The stream's token is missing, malformed, wrongly signed or expired. */
   TOKEN_INVALID: 401,
   /** `-ctl-token` is set and the request does not carry it. */

@@ -5,13 +5,15 @@ import { firstGrant, type Verify } from './auth.ts';
 import { type Grant, TokenRefused } from './claims.ts';
 import type { Cors } from './cors.ts';
 import { TidingsError } from './errors.ts';
+import { type Exchange, exchangeHandler } from './exchange.ts';
 import { encodeRetry } from './frame.ts';
-import { type Answer, answer, errorAnswer, type Headers, notAllowed } from './http.ts';
+import { type Answer, errorAnswer, type Headers, notAllowed } from './http.ts';
 import type { Hub } from './hub.ts';
 import type { Logger } from './logger.ts';
+import type { RequestHead } from './request-head.ts';
 import { lastEventIdOf, tokensOf } from './request-source.ts';
 import type { CloseReason, Stream } from './stream.ts';
-import type { ConnectionFilter, HttpApp, HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
+import type { HttpApp, HttpRequest, HttpResponse } from './uws.ts';
 
 /** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
 const RETRY_MS = [1_000, 4_000] as const;
@@ -21,9 +23,6 @@ const REFUSED_RETRY_MS = [5_000, 15_000] as const;
 
 /** When a browser comes back whose stream gave way to a newer one, in milliseconds: soon would be a circle. */
 const REPLACED_RETRY_MS = [300_000, 600_000] as const;
-
-/** While connections are refused, the log has a line this often. */
-const SHED_LOG_SECONDS = 10;
 
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
 
@@ -45,19 +44,12 @@ export interface PublicOptions {
   readonly cors: Cors;
   readonly peers: PeerResolver;
   readonly allowsQueryToken: boolean;
+  /** True while connections should not outlive their answer. */
+  readonly isTight: () => boolean;
   readonly logger: Logger;
   readonly random?: () => number;
   /** Unix seconds. */
   readonly now?: () => number;
-}
-
-// A proxy may add a line of its own below that of the client (RFC 9110, 5.3: lines are one list).
-function forwardedFor(req: HttpRequest): string {
-  const lines: string[] = [];
-  req.forEach((name, value) => {
-    if (name === 'x-forwarded-for') lines.push(value);
-  });
-  return lines.join(',');
 }
 
 export class PublicApp {
@@ -65,9 +57,6 @@ export class PublicApp {
   readonly #admission: Admission<Stream>;
   readonly #random: () => number;
   readonly #now: () => number;
-  #connections = 0;
-  #shedCount = 0;
-  #shedToldAt = Number.NEGATIVE_INFINITY;
   isDraining = false;
 
   constructor(options: PublicOptions) {
@@ -77,28 +66,14 @@ export class PublicApp {
     this.#now = options.now ?? (() => Date.now() / 1000);
   }
 
-  /**
-   * Connections above the limit are closed as they come, those without a request too: with no
-   * file left the addon would try to accept them for ever, and nobody could reach the control port.
-   */
-  route(app: HttpApp, limit: { readonly current: number }): void {
-    app.any('/*', this.#handle);
-    const count: ConnectionFilter = (res, change) => {
-      this.#connections += change;
-      if (change === 1 && this.#connections > limit.current) this.#shed(res);
-    };
-    app.filter(count);
-  }
-
-  #shed(res: HttpResponse): void {
-    this.#shedCount += 1;
-    res.close();
-    const now = this.#options.hub.now();
-    if (now - this.#shedToldAt < SHED_LOG_SECONDS) return;
-    this.#shedToldAt = now;
-    this.#options.logger.warn(
-      { refused: this.#shedCount, open: this.#connections },
-      'connections refused: raise the limit on open files',
+  route(app: HttpApp): void {
+    const { logger, cors, isTight } = this.#options;
+    const headersFor = ({ origin }: RequestHead) => cors.headers(origin);
+    app.any(
+      '/*',
+      exchangeHandler({ logger, isTight, headersFor, takesBodies: false }, (exchange, req) =>
+        this.#handle(exchange, req),
+      ),
     );
   }
 
@@ -109,46 +84,30 @@ export class PublicApp {
     this.#options.logger[level]({ stream: stream.id, user: stream.user, reason }, 'stream closed');
   }
 
-  readonly #handle: HttpHandler = (res, req) => {
-    let stream: Stream | undefined;
-    let isAborted = false;
-    res.onAborted(() => {
-      isAborted = true;
-      stream?.aborted();
-    });
-    try {
-      stream = this.#respond(res, req);
-    } catch (error) {
-      if (!(error instanceof TidingsError))
-        this.#options.logger.error({ err: error }, 'request failed');
-      if (error instanceof TokenRefused) this.#logRefusal(error, this.#addressOf(res, req));
-      if (!isAborted) this.#answer(res, req, errorAnswer(error));
-    }
-  };
-
-  // The stream when the response became one.
-  #respond(res: HttpResponse, req: HttpRequest): Stream | undefined {
+  #handle(exchange: Exchange, req: HttpRequest): void {
     const path = req.getUrl();
     if (path !== '/events/' && path !== '/events')
       throw new TidingsError('NOT_FOUND', 'streams are at /events/');
-    switch (req.getMethod()) {
+    switch (exchange.head.method) {
       case 'get':
-        return this.#open(res, req);
+        return this.#open(exchange, req);
       case 'head':
-        this.#authorise(req);
-        this.#answer(res, req, { status: 200, headers: STREAM_HEADERS });
-        return undefined;
+        this.#authorise(exchange, req);
+        return exchange.answer({ status: 200, headers: STREAM_HEADERS });
       case 'options':
-        this.#preflight(res, req);
-        return undefined;
+        return exchange.answer(this.#preflight(exchange.head));
       default:
-        this.#answer(res, req, notAllowed(ALLOWED_METHODS));
-        return undefined;
+        return exchange.answer(notAllowed(ALLOWED_METHODS));
     }
   }
 
-  #authorise(req: HttpRequest): Grant {
-    return firstGrant(tokensOf(req, this.#options.allowsQueryToken), this.#options.verify);
+  #authorise(exchange: Exchange, req: HttpRequest): Grant {
+    try {
+      return firstGrant(tokensOf(req, this.#options.allowsQueryToken), this.#options.verify);
+    } catch (error) {
+      if (error instanceof TokenRefused) this.#logRefusal(error, this.#addressOf(exchange));
+      throw error;
+    }
   }
 
   // Here only: the answer is the same for every reason.
@@ -156,16 +115,14 @@ export class PublicApp {
     this.#options.logger.debug({ reason, claim, address }, 'token refused');
   }
 
-  #open(res: HttpResponse, req: HttpRequest): Stream | undefined {
-    const grant = this.#authorise(req);
-    const address = this.#admission.countsAddresses ? this.#clientOf(res, req) : '';
+  #open(exchange: Exchange, req: HttpRequest): void {
+    const { head } = exchange;
+    const grant = this.#authorise(exchange, req);
+    const address = this.#admission.countsAddresses ? this.#clientOf(exchange) : '';
     const refusal = this.isDraining ? 'draining' : this.#admit({ user: grant.userId, address });
-    if (refusal !== undefined) {
-      this.#refuse(res, req, refusal);
-      return undefined;
-    }
-    const corsHeaders = this.#options.cors.headers(req.getHeader('origin'));
-    this.#writeHead(res, corsHeaders);
+    if (refusal !== undefined) return exchange.answer(this.#refusal(head, refusal));
+    const res = exchange.takeOver();
+    this.#writeHead(res, this.#options.cors.headers(head.origin));
     const stream = this.#options.hub.open(res, {
       user: grant.userId,
       channels: grant.channels,
@@ -175,12 +132,12 @@ export class PublicApp {
       // First bytes at once: they carry the head through proxies that wait for a body.
       greeting: encodeRetry(this.#between(RETRY_MS)),
     });
+    exchange.onAborted = () => stream.aborted();
     this.#admission.enter(stream);
     res.onWritable(() => {
       stream.writable();
       return true;
     });
-    return stream;
   }
 
   // What an owner has too many of gives way, once for the user and once for the address at most.
@@ -203,36 +160,25 @@ export class PublicApp {
 
   // EventSource gives up for good on any status but 200, so being full must not look like an error
   // to it. Probes and scripts get the status they expect.
-  #refuse(res: HttpResponse, req: HttpRequest, refusal: string): void {
+  #refusal(head: RequestHead, refusal: string): Answer {
     this.#options.logger.debug({ refusal }, 'stream refused');
     const retryMs = this.#between(REFUSED_RETRY_MS);
-    if (req.getHeader('accept').includes('text/event-stream')) {
-      const headers = [...STREAM_HEADERS];
-      const body = encodeRetry(retryMs);
-      return this.#answer(res, req, { status: 200, headers, body, closes: true });
-    }
-    const error = new TidingsError(
-      'STREAM_LIMIT',
-      `no more streams for now (${refusal}): come back later`,
+    if (head.accept.includes('text/event-stream'))
+      return { status: 200, headers: STREAM_HEADERS, body: encodeRetry(retryMs), closes: true };
+    const full = errorAnswer(
+      new TidingsError('STREAM_LIMIT', `no more streams for now (${refusal}): come back later`),
     );
-    const full = errorAnswer(error);
     const retryAfter = String(Math.ceil(retryMs / 1000));
-    this.#answer(res, req, {
+    return {
       ...full,
       headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
       closes: true, // its file is wanted for others
-    });
+    };
   }
 
-  #preflight(res: HttpResponse, req: HttpRequest): void {
-    const headers = this.#options.cors.preflightHeaders(req.getHeader('origin'));
-    this.#answer(res, req, { status: 204, headers: [['Allow', ALLOWED_METHODS], ...headers] });
-  }
-
-  #answer(res: HttpResponse, req: HttpRequest, what: Answer): void {
-    const corsHeaders = this.#options.cors.headers(req.getHeader('origin'));
-    const headers = [...(what.headers ?? []), ...corsHeaders];
-    answer(res, { ...what, headers }, req.getMethod() === 'head');
+  #preflight({ origin }: RequestHead): Answer {
+    const headers = this.#options.cors.preflightHeaders(origin);
+    return { status: 204, headers: [['Allow', ALLOWED_METHODS], ...headers] };
   }
 
   #writeHead(res: HttpResponse, corsHeaders: Headers): void {
@@ -241,13 +187,12 @@ export class PublicApp {
     for (const [name, value] of corsHeaders) res.writeHeader(name, value);
   }
 
-  #clientOf(res: HttpResponse, req: HttpRequest): string {
-    return clientOf(this.#addressOf(res, req), this.#options.addressPrefix6);
+  #clientOf(exchange: Exchange): string {
+    return clientOf(this.#addressOf(exchange), this.#options.addressPrefix6);
   }
 
-  #addressOf(res: HttpResponse, req: HttpRequest): string {
-    const peer = normaliseAddress(Buffer.from(res.getRemoteAddressAsText()).toString('latin1'));
-    return this.#options.peers.resolve(peer, forwardedFor(req));
+  #addressOf({ remoteAddress, head }: Exchange): string {
+    return this.#options.peers.resolve(normaliseAddress(remoteAddress), head.forwardedFor);
   }
 
   #between([low, high]: readonly [number, number]): number {

@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { publicKeyVerifier, secretVerifier, tokenSigner, type Verify } from './auth.ts';
 import { Clockwork } from './clockwork.ts';
 import type { Config } from './config.ts';
+import { Connections } from './connections.ts';
 import { ControlApp } from './control-app.ts';
 import { Cors } from './cors.ts';
 import { drain } from './drain.ts';
@@ -17,7 +18,7 @@ import { readFile, type TokenKeys } from './keys.ts';
 import type { Epoch } from './lineage.ts';
 import { Listener } from './listener.ts';
 import type { Logger } from './logger.ts';
-import { ConnectionLimit } from './open-files.ts';
+import { OpenFiles } from './open-files.ts';
 import { PublicApp } from './public-app.ts';
 import { Sequencer } from './publisher.ts';
 import { createApp, type HttpApp, type TlsFiles } from './uws.ts';
@@ -45,7 +46,8 @@ export class Server {
   readonly #handover: Handover;
   readonly #cors: Cors;
   readonly #clockwork: Clockwork;
-  readonly #connectionLimit = new ConnectionLimit();
+  readonly #files = new OpenFiles();
+  readonly #connections: Connections;
   readonly #public: PublicApp;
   readonly #control: ControlApp;
   readonly #publicHttp: HttpApp;
@@ -58,6 +60,7 @@ export class Server {
   constructor({ config, logger }: ServerOptions) {
     this.#config = config;
     this.#logger = logger;
+    this.#connections = new Connections(this.#files, logger);
     this.#handover = new Handover(config.snapshot, logger);
     this.#cors = new Cors(config.cors, config['cors-headers']);
     this.hub = this.#handover.take((olderEpochs) => this.#emptyHub(olderEpochs));
@@ -70,8 +73,10 @@ export class Server {
     this.#control = this.#controlApp(config.keys);
     this.#publicHttp = createApp(tlsFiles(config));
     this.#controlHttp = createApp();
-    this.#public.route(this.#publicHttp, this.#connectionLimit);
+    this.#public.route(this.#publicHttp);
     this.#control.route(this.#controlHttp);
+    this.#publicHttp.filter(this.#connections.filter('public'));
+    this.#controlHttp.filter(this.#connections.filter('control'));
   }
 
   /** Listens on both addresses. @throws TidingsError `CONFIG_INVALID` when one is not to be had */
@@ -89,7 +94,9 @@ export class Server {
       throw error;
     }
     if (this.#config.dev) this.#allowTryPage();
+    this.#tellOfLowLimit();
     this.#clockwork.start();
+    this.#files.start();
     this.#control.phase = 'serving';
     this.#logger.info({ public: this.publicUrl, control: this.controlUrl }, 'listening');
   }
@@ -151,6 +158,7 @@ export class Server {
 
   #close(): void {
     this.#clockwork.stop();
+    this.#files.close();
     for (const listener of this.#listeners) listener.close();
     this.#publicHttp.close();
     this.#controlHttp.close();
@@ -185,7 +193,7 @@ export class Server {
       hub: this.hub,
       verify: verifierOf(keys, config['max-token-life']),
       limits: {
-        streams: this.#maxStreams(),
+        streams: config['max-streams'],
         streamsPerUser: config['max-streams-per-user'],
         streamsPerAddress: config['max-streams-per-address'],
       },
@@ -194,6 +202,7 @@ export class Server {
       cors: this.#cors,
       peers: config.peers,
       allowsQueryToken: config['query-token'] || config.dev,
+      isTight: this.#connections.isTight,
       logger: this.#logger,
     });
   }
@@ -205,7 +214,11 @@ export class Server {
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => formatEventId(this.#epoch, this.hub.head),
-      guard: createGuard({ hosts: config['ctl-hosts'], token: config['ctl-token'] }),
+      guard: createGuard({
+        hosts: config.controlAddress.kind === 'unix' ? undefined : config['ctl-hosts'],
+        token: config['ctl-token'],
+      }),
+      isTight: this.#connections.isTight,
       maxBodyBytes: config['max-body'],
       page: config.dev ? () => this.#tryPage() : undefined,
       logger: this.#logger,
@@ -228,15 +241,15 @@ export class Server {
     this.#cors.allow(`http://localhost:${port}`);
   }
 
-  #maxStreams(): number {
+  // Only told: the connections themselves are counted, against the limit as it then is.
+  #tellOfLowLimit(): void {
     const wanted = this.#config['max-streams'];
-    const possible = this.#connectionLimit.current;
-    if (wanted <= possible) return wanted;
-    this.#logger.info(
-      { wanted, possible },
-      'max-streams is lowered to what the limit on open files allows',
-    );
-    return possible;
+    const possible = this.#connections.publicRoom;
+    if (wanted > possible)
+      this.#logger.info(
+        { wanted, possible },
+        'the limit on open files allows fewer streams than max-streams',
+      );
   }
 }
 

@@ -1,10 +1,10 @@
 /** A process that may open 300 files, and 400 clients. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { Member, openCrowd } from '../support/crowd.ts';
 import { emitterFor, pidOf, tokensFor } from '../support/faults.ts';
-import { cpuSeconds, openFiles } from '../support/process-facts.ts';
+import { cpuShare, limitedTo, limitFiles } from '../support/file-limit.ts';
+import { openFiles } from '../support/process-facts.ts';
 import { missing } from '../support/proxy.ts';
 import { type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { eventually } from '../support/wait.ts';
@@ -15,16 +15,6 @@ const CLIENTS = 400;
 const MOST_LINES = 20;
 /** The share of a core that a full server without traffic may use. */
 const MOST_CPU = 0.3;
-const CPU_WINDOW_MS = 3_000;
-
-const limitFiles = (pid: number): Buffer =>
-  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${FILES}:${FILES}`]);
-
-/** Does to the process that imports it what `limitFiles` does, before anything else is loaded. */
-const LIMIT_ITSELF = `data:text/javascript,${encodeURIComponent(
-  `import { execFileSync } from 'node:child_process';
-   execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=${FILES}:${FILES}']);`,
-)}`;
 
 async function assertControlAnswers({ controlUrl }: SpawnedServer): Promise<void> {
   const { status } = await fetch(`${controlUrl}/healthz`, {
@@ -34,24 +24,15 @@ async function assertControlAnswers({ controlUrl }: SpawnedServer): Promise<void
   assert.equal(status, 200);
 }
 
-/** The share of a core used over the next seconds. */
-async function cpuShare(pid: number): Promise<number> {
-  const [began, used] = [performance.now(), cpuSeconds(pid)];
-  await eventually(() => performance.now() - began >= CPU_WINDOW_MS, {
-    withinMs: CPU_WINDOW_MS * 2,
-  });
-  return ((cpuSeconds(pid) - used) * 1_000) / (performance.now() - began);
-}
-
 /** Starts a server that finds the limit when it starts, as one started by a service manager does. */
 function startLimited(t: TestContext): Promise<SpawnedServer> {
-  return spawnServer(t, ['-drain', '0'], { NODE_OPTIONS: `--import=${LIMIT_ITSELF}` });
+  return spawnServer(t, ['-drain', '0'], limitedTo(FILES));
 }
 
 /** Starts a server whose limit becomes lower than what it has made itself ready for. */
 async function startThenLimit(t: TestContext): Promise<SpawnedServer> {
   const server = await spawnServer(t, ['-drain', '0']);
-  limitFiles(pidOf(server));
+  limitFiles(pidOf(server), FILES);
   return server;
 }
 

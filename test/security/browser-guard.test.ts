@@ -86,6 +86,9 @@ test('X-01 pages - of what a page can send without asking only forms are taken, 
   assert.equal(statusOf(await control(t, running, { lines: [own] })), 200);
 });
 
+// What is no host at all is malformed already.
+const REFUSED = /^HTTP\/1\.1 (403 |400 .*"error":"REQUEST_MALFORMED")/s;
+
 test('X-02 rebinding - only addresses, localhost and configured names are a Host', async (t) => {
   const running = await startServer(t, ['-ctl-hosts', 'Push.internal']);
   const bad = [
@@ -111,7 +114,7 @@ test('X-02 rebinding - only addresses, localhost and configured names are a Host
   ];
   for (const host of bad)
     for (const path of ['/emit/', '/token/', '/healthz', '/readyz', '/', '/x'])
-      assert.equal(statusOf(await control(t, running, { host, path })), 403, `${host} ${path}`);
+      assert.match(await control(t, running, { host, path }), REFUSED, `${host} ${path}`);
   assert.ok([400, 403].includes(statusOf(await control(t, running, { host: undefined }))));
   assert.equal(running.server.hub.channels.size, 0);
   for (const host of [

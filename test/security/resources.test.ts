@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { openNews, post } from '../support/emitting.ts';
 import { append, newHub } from '../support/hub.ts';
+import { megabytes, residentBytes, watchMost } from '../support/process-facts.ts';
 import { connectRaw, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { startServer } from '../support/server.ts';
 import { spawnServer } from '../support/spawn-server.ts';
@@ -209,4 +210,21 @@ test('X-17 flood - emits as fast as they go, to one and to all: each accepted on
       ids,
     );
   }
+});
+
+test('X-10 slow requests - a body in chunks of a byte costs memory for its bytes, not for its chunks', async (t) => {
+  const server = await spawnServer(t);
+  const pid = server.process.pid!;
+  const text = `{"userId":"*","channel":"news","data":"${'x'.repeat(900_000)}"}`;
+  const post = async (chunk: (text: string) => string) => {
+    const client = await connectRaw(t, server.controlUrl);
+    client.send(`${POST_HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk(text)}0\r\n\r\n`);
+    const watch = watchMost(() => residentBytes(pid));
+    assert.match(await client.until(/"streams":|error/, { withinMs: 60_000 }), / 200 OK/);
+    return watch.stop();
+  };
+  const whole = await post((body) => `${body.length.toString(16)}\r\n${body}\r\n`);
+  const inBytes = await post((body) => body.replaceAll(/./g, '1\r\n$&\r\n'));
+  t.diagnostic(`${megabytes(whole)} for one chunk, ${megabytes(inBytes)} for many`);
+  assert.ok(inBytes - whole < 60 * MB, megabytes(inBytes - whole));
 });
