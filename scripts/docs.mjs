@@ -1,6 +1,6 @@
 /** Writes the option table into the README. `npm run docs` */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { optionsMarkdown } from '../dist/src/options.js';
+import { optionsMarkdown } from '../dist/src/config/options.js';
 
 const README = new URL('../README.md', import.meta.url);
 const [start, end] = ['<!-- options: written by `npm run docs` -->', '<!-- /options -->'];

@@ -2,15 +2,15 @@
 /** The command `tidings`: arguments and environment in, exit code and signals out. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { tokenSigner } from './auth.ts';
-import { type Config, parseOptions, resolveConfig } from './config.ts';
+import { tokenSigner } from './auth/auth.ts';
+import { type Config, parseOptions, resolveConfig } from './config/config.ts';
+import type { TokenKeys } from './config/keys.ts';
+import { helpText } from './config/options.ts';
 import { TidingsError } from './errors.ts';
-import type { TokenKeys } from './keys.ts';
-import { type LogOutput, standardError } from './log-output.ts';
 import { createLogger } from './logger.ts';
-import { helpText } from './options.ts';
-import { Server } from './server.ts';
-import { startWarnings } from './start-warnings.ts';
+import { type LogOutput, standardError } from './process/log-output.ts';
+import { Server } from './process/server.ts';
+import { startWarnings } from './process/start-warnings.ts';
 
 /** Exit code when the command line or the surroundings do not allow a start. */
 const EXIT_CANNOT_START = 2;

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Hub } from '../../src/hub.ts';
-import type { Stream } from '../../src/stream.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import type { Stream } from '../../src/hub/stream.ts';
 import { openCrowd } from '../support/crowd.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, newHub } from '../support/hub.ts';

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Hub } from '../../src/hub.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import { append as appendTo } from '../support/hub.ts';
 import { withoutOpening } from '../support/opening.ts';
 import { connectRaw } from '../support/raw-client.ts';

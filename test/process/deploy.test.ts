@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseOptions, resolveConfig } from '../../src/config.ts';
-import { OPTIONS } from '../../src/options.ts';
+import { parseOptions, resolveConfig } from '../../src/config/config.ts';
+import { OPTIONS } from '../../src/config/options.ts';
 import { missing } from '../support/proxy.ts';
 import { SECRET } from '../support/tokens.ts';
 

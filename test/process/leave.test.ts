@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { parseOptions, resolveConfig } from '../../src/config.ts';
+import { parseOptions, resolveConfig } from '../../src/config/config.ts';
 import { createLogger } from '../../src/logger.ts';
-import { Server } from '../../src/server.ts';
+import { Server } from '../../src/process/server.ts';
 import { CLI, emit, type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, SECRET, tokenFor } from '../support/tokens.ts';

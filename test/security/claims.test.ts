@@ -1,7 +1,7 @@
 /** Claims of rightly signed tokens that are not what they must be. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { secretVerifier } from '../../src/auth.ts';
+import { secretVerifier } from '../../src/auth/auth.ts';
 import { post } from '../support/emitting.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';

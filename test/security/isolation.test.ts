@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { EVERYONE } from '../../src/channel-name.ts';
-import type { Sink } from '../../src/stream.ts';
+import { EVERYONE } from '../../src/auth/names.ts';
+import type { Sink } from '../../src/hub/stream.ts';
 import { post } from '../support/emitting.ts';
 import { append, newHub } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';

@@ -2,10 +2,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseOptions, resolveConfig } from '../../src/config.ts';
-import type { TokenKeys } from '../../src/keys.ts';
+import { parseOptions, resolveConfig } from '../../src/config/config.ts';
+import type { TokenKeys } from '../../src/config/keys.ts';
 import { createLogger } from '../../src/logger.ts';
-import { Server } from '../../src/server.ts';
+import { Server } from '../../src/process/server.ts';
 import { assertRetained } from '../support/hub.ts';
 import type { Owner } from '../support/sse-client.ts';
 import { SECRET } from '../support/tokens.ts';

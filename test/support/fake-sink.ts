@@ -1,5 +1,5 @@
 /** A sink without a socket: keeps what is written, and refuses when told to. */
-import type { Sink } from '../../src/stream.ts';
+import type { Sink } from '../../src/hub/stream.ts';
 
 export class FakeSink implements Sink {
   readonly writes: string[] = [];

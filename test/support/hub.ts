@@ -1,8 +1,8 @@
 /** A hub without sockets, and the sum of what it ought to count. */
 import assert from 'node:assert/strict';
-import { CHANNEL_OVERHEAD_BYTES, cost, type Entry, type NewEntry } from '../../src/entry.ts';
-import { Hub, type HubOptions } from '../../src/hub.ts';
-import type { RetentionLimits } from '../../src/retention.ts';
+import { Hub, type HubOptions } from '../../src/hub/hub.ts';
+import { CHANNEL_OVERHEAD_BYTES, cost, type Entry, type NewEntry } from '../../src/log/entry.ts';
+import type { RetentionLimits } from '../../src/log/retention.ts';
 
 export interface TestHubOptions extends Partial<Omit<HubOptions, 'retention' | 'notices'>> {
   readonly retention?: Partial<RetentionLimits>;

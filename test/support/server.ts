@@ -1,9 +1,9 @@
 /** A server in this process on free loopback ports: quick, and open to look inside. */
 import assert from 'node:assert/strict';
-import { parseOptions, resolveConfig } from '../../src/config.ts';
-import type { TokenKeys } from '../../src/keys.ts';
+import { parseOptions, resolveConfig } from '../../src/config/config.ts';
+import type { TokenKeys } from '../../src/config/keys.ts';
 import { createLogger } from '../../src/logger.ts';
-import { Server } from '../../src/server.ts';
+import { Server } from '../../src/process/server.ts';
 import { assertRetained } from './hub.ts';
 import type { Owner } from './sse-client.ts';
 import { SECRET } from './tokens.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientOf, normaliseAddress, PeerResolver } from '../../src/address.ts';
-import { Admission } from '../../src/admission.ts';
-import { Cors } from '../../src/cors.ts';
+import { clientOf, normaliseAddress, PeerResolver } from '../../src/http/address.ts';
+import { Cors } from '../../src/http/cors.ts';
+import { Admission } from '../../src/public/admission.ts';
 
 test('address - the addon writes IPv4 on a dual-stack listener as mapped IPv6', () => {
   assert.equal(normaliseAddress('0000:0000:0000:0000:0000:ffff:7f00:0001'), '127.0.0.1');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Body } from '../../src/body.ts';
+import { Body } from '../../src/http/body.ts';
 
 test('body - pieces of any size become the same bytes, up to the limit and not one more', () => {
   for (const size of [1, 7, 5_000, 100_000]) {

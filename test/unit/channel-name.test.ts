@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkName, nameFault } from '../../src/channel-name.ts';
+import { checkName, nameFault } from '../../src/auth/names.ts';
 
 test('names - characters that leave nothing to see are refused wherever they stand', () => {
   const invisible = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Clockwork } from '../../src/clockwork.ts';
-import type { Hub } from '../../src/hub.ts';
-import type { CloseReason } from '../../src/stream.ts';
-import { TICK_MS } from '../../src/timetable.ts';
+import { Clockwork } from '../../src/hub/clockwork.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import type { CloseReason } from '../../src/hub/stream.ts';
+import { TICK_MS } from '../../src/log/timetable.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, newHub } from '../support/hub.ts';
 

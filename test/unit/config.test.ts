@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseOptions, resolveConfig } from '../../src/config.ts';
-import { helpText, OPTIONS, optionsMarkdown } from '../../src/options.ts';
-import { startWarnings } from '../../src/start-warnings.ts';
+import { parseOptions, resolveConfig } from '../../src/config/config.ts';
+import { helpText, OPTIONS, optionsMarkdown } from '../../src/config/options.ts';
+import { startWarnings } from '../../src/process/start-warnings.ts';
 
 const CONFIG_INVALID = { code: 'CONFIG_INVALID' };
 const parse = (...argv: string[]) => parseOptions(argv, {});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Evictions, FACT_OVERHEAD_BYTES } from '../../src/evictions.ts';
+import { Evictions, FACT_OVERHEAD_BYTES } from '../../src/log/evictions.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../support/hub.ts';
 

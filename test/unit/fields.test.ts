@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseFields } from '../../src/control/fields.ts';
+import { parseEmit, parseTokenRequest } from '../../src/control/requests.ts';
 import { TidingsError } from '../../src/errors.ts';
-import { parseFields } from '../../src/fields.ts';
-import { parseEmit, parseTokenRequest } from '../../src/requests.ts';
 import { Random } from '../support/prng.ts';
 
 const FORM = 'application/x-www-form-urlencoded';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_FORM_FIELDS, parseForm } from '../../src/form.ts';
+import { MAX_FORM_FIELDS, parseForm } from '../../src/control/form.ts';
 import { Random } from '../support/prng.ts';
 
 const MALFORMED = { code: 'BODY_MALFORMED' };

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeEvent, encodeRaw, encodeRetry, encodeSystemEvent, stamp } from '../../src/frame.ts';
+import {
+  encodeEvent,
+  encodeRaw,
+  encodeRetry,
+  encodeSystemEvent,
+  stamp,
+} from '../../src/wire/frame.ts';
 
 const raw = (payload: string) => stamp(encodeRaw(payload), 'e-1').toString();
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Hub } from '../../src/hub.ts';
-import type { Stream } from '../../src/stream.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import type { Stream } from '../../src/hub/stream.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, assertRetained, newHub as hubOf } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_DEPTH, memberSource } from '../../src/json-source.ts';
+import { MAX_DEPTH, memberSource } from '../../src/control/json-source.ts';
 import { Random } from '../support/prng.ts';
 
 const source = (text: string): string | undefined => memberSource(text, 'data');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogOutput, MAX_WAITING_BYTES } from '../../src/log-output.ts';
+import { LogOutput, MAX_WAITING_BYTES } from '../../src/process/log-output.ts';
 import { eventually } from '../support/wait.ts';
 
 /** A place for a log with room for so many bytes, and an error for what is beyond. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENTRY_OVERHEAD_BYTES } from '../../src/entry.ts';
-import { ChannelLog } from '../../src/log.ts';
-import { cutFrame, MAX_WRITE_BYTES, Range } from '../../src/range.ts';
+import { ChannelLog } from '../../src/log/channel-log.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../src/log/entry.ts';
+import { cutFrame, MAX_WRITE_BYTES, Range } from '../../src/log/range.ts';
 import { entryOf as entry } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
 

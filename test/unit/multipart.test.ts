@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_FORM_FIELDS } from '../../src/form.ts';
-import { parseMultipart } from '../../src/multipart.ts';
+import { MAX_FORM_FIELDS } from '../../src/control/form.ts';
+import { parseMultipart } from '../../src/control/multipart.ts';
 
 const part = (head: string, value: string) => `--B\r\n${head}\r\n\r\n${value}\r\n`;
 const field = (name: string, value: string) =>

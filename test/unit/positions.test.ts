@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PastHeads } from '../../src/past-heads.ts';
-import { Spread } from '../../src/spread.ts';
-import { StreamState } from '../../src/stream.ts';
+import { PastHeads } from '../../src/hub/past-heads.ts';
+import { Spread } from '../../src/hub/spread.ts';
+import { StreamState } from '../../src/hub/stream.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, newHub } from '../support/hub.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { optionsMarkdown } from '../../src/config/options.ts';
 import { ERROR_STATUS } from '../../src/errors.ts';
-import { optionsMarkdown } from '../../src/options.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 const README = readFileSync(new URL('README.md', ROOT), 'utf8');
@@ -17,7 +17,7 @@ test('readme - names every error code', () => {
 });
 
 test('readme - names every header that is sent', () => {
-  for (const file of ['http', 'cors', 'public-app', 'control-app']) {
+  for (const file of ['http/answer', 'http/cors', 'public/public-app', 'control/control-app']) {
     const source = readFileSync(new URL(`src/${file}.ts`, ROOT), 'utf8');
     for (const [, name] of source.matchAll(/\['([A-Z][A-Za-z-]+)',/g))
       assert.ok(README.includes(name!), `${name} of ${file}.ts`);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseEventId } from '../../src/event-id.ts';
-import { MAX_RANGE_BYTES } from '../../src/range.ts';
-import { StreamState } from '../../src/stream.ts';
+import { StreamState } from '../../src/hub/stream.ts';
+import { MAX_RANGE_BYTES } from '../../src/log/range.ts';
+import { parseEventId } from '../../src/wire/event-id.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append as appendTo, newHub } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Channel, type Member } from '../../src/channel.ts';
-import { CHANNEL_OVERHEAD_BYTES, ENTRY_OVERHEAD_BYTES } from '../../src/entry.ts';
-import { Evictions } from '../../src/evictions.ts';
-import { Retention } from '../../src/retention.ts';
+import { Channel, type Member } from '../../src/hub/channel.ts';
+import { CHANNEL_OVERHEAD_BYTES, ENTRY_OVERHEAD_BYTES } from '../../src/log/entry.ts';
+import { Evictions } from '../../src/log/evictions.ts';
+import { Retention } from '../../src/log/retention.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append as appendTo, assertRetained, newHub } from '../support/hub.ts';
 

@@ -4,13 +4,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Entry } from '../../src/entry.ts';
-import { MAX_EPOCHS } from '../../src/lineage.ts';
-import { ChannelLog } from '../../src/log.ts';
-import { type Dump, dumpEntries } from '../../src/snapshot.ts';
-import { removeSnapshot, setAside, writeSnapshot } from '../../src/snapshot-file.ts';
-import { MAX_HEAD, UnusableSnapshot } from '../../src/snapshot-format.ts';
-import { type ReadOptions, readSnapshot } from '../../src/snapshot-reader.ts';
+import { ChannelLog } from '../../src/log/channel-log.ts';
+import { type Dump, dumpEntries } from '../../src/log/dump.ts';
+import type { Entry } from '../../src/log/entry.ts';
+import { MAX_EPOCHS } from '../../src/log/lineage.ts';
+import { removeSnapshot, setAside, writeSnapshot } from '../../src/process/snapshot-file.ts';
+import { MAX_HEAD, UnusableSnapshot } from '../../src/process/snapshot-format.ts';
+import { type ReadOptions, readSnapshot } from '../../src/process/snapshot-reader.ts';
 import { Random } from '../support/prng.ts';
 
 const SAMPLE = {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENTRY_OVERHEAD_BYTES } from '../../src/entry.ts';
-import { MAX_WRITE_BYTES } from '../../src/range.ts';
-import { type CloseReason, type Stream, StreamState } from '../../src/stream.ts';
-import { TICKS_PER_SECOND } from '../../src/timetable.ts';
+import { type CloseReason, type Stream, StreamState } from '../../src/hub/stream.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../src/log/entry.ts';
+import { MAX_WRITE_BYTES } from '../../src/log/range.ts';
+import { TICKS_PER_SECOND } from '../../src/log/timetable.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append as appendTo, newHub } from '../support/hub.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NEVER, Timetable, tickAfter, tickOf } from '../../src/timetable.ts';
+import { NEVER, Timetable, tickAfter, tickOf } from '../../src/log/timetable.ts';
 import { Random } from '../support/prng.ts';
 
 interface Member {

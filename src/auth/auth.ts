@@ -1,0 +1,124 @@
+/**
+ * Tokens: verified to a grant, and signed. fast-jwt does the cryptography with one pinned algorithm and
+ * nothing else: what the claims must be is in `claims`.
+ */
+import { isUtf8 } from 'node:buffer';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createSigner, createVerifier, TokenError } from 'fast-jwt';
+import { TidingsError } from '../errors.ts';
+import { type Grant, grantOf, TokenRefused, type TokenRules } from './claims.ts';
+
+/** @throws TokenRefused */
+export type Verify = (token: string) => Grant;
+
+type Decode = (token: string) => object;
+type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+
+/** What a token that is to be signed holds. */
+export interface NewToken {
+  readonly userId: string;
+  readonly channels: readonly string[];
+  /** Its life, from now. */
+  readonly seconds: number;
+  /** The id its streams start behind; undefined: at what is new. */
+  readonly from?: string | undefined;
+}
+
+/** Verifies with the current secret, then with the previous one. */
+export function secretVerifier(secrets: readonly string[], rules: TokenRules): Verify {
+  return tokenVerifier(
+    secrets.map((key) => decoder(key, 'HS256')),
+    rules,
+  );
+}
+
+/**
+ * Verifies with a public key, by the algorithm that goes with its kind.
+ * @throws TidingsError `CONFIG_INVALID` for anything but RSA, P-256 and Ed25519 keys
+ */
+export function publicKeyVerifier(pem: string, rules: TokenRules): Verify {
+  return tokenVerifier([decoder(pem, algorithmOf(pem))], rules);
+}
+
+/** The grant of the first token that is good. @throws TokenRefused with the reason of the first */
+export function firstGrant(tokens: readonly string[], verify: Verify): Grant {
+  let refusal: TokenRefused | undefined;
+  for (const token of tokens) {
+    try {
+      return verify(token);
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      refusal ??= error;
+    }
+  }
+  throw refusal ?? new TokenRefused('no token in the request');
+}
+
+export function tokenSigner(secret: string): (token: NewToken) => string {
+  const signer = createSigner({ key: secret, algorithm: 'HS256' });
+  return ({ userId, channels, seconds, from }) => {
+    const channel = channels.length === 1 ? channels[0] : channels;
+    return signer({ userId, channel, exp: Math.floor(Date.now() / 1000) + seconds, from });
+  };
+}
+
+function decoder(key: string, algorithm: Algorithm): Decode {
+  return createVerifier({
+    key,
+    algorithms: [algorithm],
+    cache: false,
+    ignoreExpiration: true, // both are checked with the other claims
+    ignoreNotBefore: true,
+  });
+}
+
+function tokenVerifier(decoders: readonly Decode[], rules: TokenRules): Verify {
+  return (token) => {
+    const payload = decodeWithOne(decoders, token);
+    // The library decodes them lossily, which makes two names of different bytes one.
+    if (!isUtf8(Buffer.from(token.split('.')[1] ?? '', 'base64url')))
+      throw new TokenRefused('the claims are not UTF-8');
+    return grantOf(payload, rules);
+  };
+}
+
+function decodeWithOne(decoders: readonly Decode[], token: string): object {
+  let failure: unknown;
+  for (const decode of decoders) {
+    try {
+      return decode(token);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw new TokenRefused(reasonOf(failure));
+}
+
+// Of the library's errors only the code is ours to log: their texts quote the token.
+const reasonOf = (error: unknown): string =>
+  error instanceof TokenError
+    ? error.code.replace('FAST_JWT_', '').replaceAll('_', ' ').toLowerCase()
+    : 'malformed';
+
+function algorithmOf(pem: string): Algorithm {
+  const key = readPublicKey(pem);
+  if (key.asymmetricKeyType === 'rsa') return 'RS256';
+  if (key.asymmetricKeyType === 'ed25519') return 'EdDSA';
+  if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256';
+  throw new TidingsError('CONFIG_INVALID', '-public-key must be an RSA, P-256 or Ed25519 key');
+}
+
+function readPublicKey(pem: string): KeyObject {
+  if (pem.includes('PRIVATE KEY'))
+    throw new TidingsError(
+      'CONFIG_INVALID',
+      '-public-key is a private key: give the public half only',
+    );
+  try {
+    return createPublicKey(pem);
+  } catch (cause) {
+    throw new TidingsError('CONFIG_INVALID', '-public-key is not a public key in PEM form', {
+      cause,
+    });
+  }
+}

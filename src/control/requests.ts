@@ -1,0 +1,102 @@
+/** What the bodies of `/emit/` and `/token/` must hold; everything else in them is ignored. */
+import type { NewToken } from '../auth/auth.ts';
+import { MAX_CHANNELS_PER_TOKEN } from '../auth/claims.ts';
+import { checkName, EVERYONE, MAX_NAME_BYTES } from '../auth/names.ts';
+import { TidingsError } from '../errors.ts';
+import type { Recipients } from '../log/entry.ts';
+import type { OutgoingEvent } from '../publish/publisher.ts';
+import { parseEventId } from '../wire/event-id.ts';
+import { type Body, encodeEvent, encodeRaw, SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
+import { type Fields, textOf, valuesOf } from './fields.ts';
+
+/** Channels one emit may name. */
+export const MAX_CHANNELS_PER_EMIT = 100;
+
+/** Users one emit may name; to reach more, emit to `*` or several times. */
+export const MAX_USERS_PER_EMIT = 10_000;
+
+/** What a token that is asked for depends on besides the request. */
+export interface TokenContext {
+  /** Longest life, in seconds. */
+  readonly maxTokenSeconds: number;
+  /** The id of the newest event. */
+  readonly position: () => string;
+}
+
+/** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
+export function parseEmit(fields: Fields): OutgoingEvent {
+  const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
+  const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
+  return { to, channels, body: bodyOf(fields) };
+}
+
+/** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
+export function parseTokenRequest(fields: Fields, context: TokenContext): NewToken {
+  const userId = checkName('userId', fields.values.get('userId'));
+  if (userId === EVERYONE) invalid('userId * names recipients and cannot be an identity');
+  const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
+  const seconds = secondsOf(fields, context.maxTokenSeconds);
+  return { userId, channels, seconds, from: fromOf(fields, context.position) };
+}
+
+const names = (field: string, values: readonly unknown[]): readonly string[] => [
+  ...new Set(values.map((value) => checkName(field, value))),
+];
+
+function recipients(values: readonly unknown[]): Recipients {
+  const users = names('userId', values);
+  if (users.includes(EVERYONE)) return undefined;
+  return users.length === 1 ? users[0] : new Set(users);
+}
+
+function bodyOf(fields: Fields): Body {
+  const payload = textOf(fields, 'payload');
+  const event = textOf(fields, 'event');
+  if (payload === undefined) return encodeEvent(dataOf(fields), checkEvent(event));
+  // Beside a payload, null is the empty field of a typed client, as it is everywhere else.
+  if ((fields.values.get('data') ?? null) !== null)
+    invalid('payload and data exclude each other: give one of them');
+  if (event !== undefined) invalid('event goes with data: a payload holds its own event: line');
+  return encodeRaw(payload);
+}
+
+// Text, or any other value of JSON as it was written.
+function dataOf(fields: Fields): string {
+  const isText = fields.isForm || typeof fields.values.get('data') === 'string';
+  const data = isText ? textOf(fields, 'data') : fields.sourceOf('data');
+  if (data !== undefined) return data;
+  throw new TidingsError('FIELD_MISSING', 'payload is missing (or give data)');
+}
+
+function checkEvent(event: string | undefined): string | undefined {
+  if (event === undefined) return undefined;
+  if (/[\r\n\0]/.test(event)) invalid('event must not contain CR, LF or NUL');
+  if (Buffer.byteLength(event) > MAX_NAME_BYTES)
+    invalid(`event must be at most ${MAX_NAME_BYTES} bytes`);
+  if (event.startsWith(SYSTEM_EVENT_PREFIX))
+    invalid(`event names with ${SYSTEM_EVENT_PREFIX} are the server's own`);
+  return event;
+}
+
+// A form has only text; in JSON a number must be a number.
+function secondsOf(fields: Fields, max: number): number {
+  const value = fields.values.get('exp');
+  if (value === undefined)
+    throw new TidingsError('FIELD_MISSING', 'exp is missing: seconds from now');
+  const isDigits = fields.isForm && typeof value === 'string' && /^\d{1,10}$/.test(value);
+  const seconds = isDigits ? Number(value) : value;
+  if (typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 1 && seconds <= max)
+    return seconds;
+  return invalid(`exp must be a whole number of seconds from 1 to ${max} (-max-token-life)`);
+}
+
+function fromOf(fields: Fields, position: () => string): string | undefined {
+  const from = textOf(fields, 'from');
+  if (from === 'now') return position();
+  if (from === undefined || parseEventId(from) !== undefined) return from;
+  return invalid('from must be an id as GET /position/ and POST /emit/ answer it, or now');
+}
+
+function invalid(message: string): never {
+  throw new TidingsError('FIELD_INVALID', message);
+}

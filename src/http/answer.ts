@@ -1,0 +1,105 @@
+/** Answers, and how they are written with uWebSockets.js. */
+import { STATUS_CODES } from 'node:http';
+import { type ErrorCode, TidingsError } from '../errors.ts';
+import type { HttpResponse } from './uws.ts';
+
+export type Headers = readonly (readonly [name: string, value: string])[];
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Headers;
+  readonly body?: string;
+  /** Ends the connection behind the answer. */
+  readonly closes?: boolean;
+}
+
+export const JSON_HEADERS: Headers = [
+  ['Content-Type', 'application/json'],
+  ['Cache-Control', 'no-store'],
+  ['X-Content-Type-Options', 'nosniff'],
+];
+
+export const json = (status: number, value: object, headers: Headers = []): Answer => ({
+  status,
+  headers: [...JSON_HEADERS, ...headers],
+  body: `${JSON.stringify(value)}\n`,
+});
+
+/** `{"error":"CODE","message":"…"}`. Anything that is not a TidingsError is a bug and told as such. */
+export function errorAnswer(error: unknown): Answer {
+  if (!(error instanceof TidingsError)) return errorAnswer(internal());
+  const { status, code, message } = error;
+  // One that leaves is not to be asked again on this connection, which may break at any moment.
+  return {
+    ...json(status, { error: code, message }, headersOf(code)),
+    closes: code === 'DRAINING',
+  };
+}
+
+const internal = () => new TidingsError('INTERNAL', 'tidings failed; its log says how');
+
+const headersOf = (code: ErrorCode): Headers => {
+  if (code === 'TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer error="invalid_token"']];
+  if (code === 'CONTROL_TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer']];
+  if (code === 'MEMORY_FULL') return [['Retry-After', '1']];
+  return code === 'DRAINING' ? [['Retry-After', '5']] : [];
+};
+
+/** `405` for a path that exists. */
+export const notAllowed = (allow: string): Answer => {
+  const answer = errorAnswer(new TidingsError('METHOD_NOT_ALLOWED', `use ${allow}`));
+  return { ...answer, headers: [...(answer.headers ?? []), ['Allow', allow]] };
+};
+
+const statusLine = (status: number): string => `${status} ${STATUS_CODES[status] ?? ''}`;
+
+/**
+ * What clients are told of how long an idle connection can be used again. The addon closes it after 8 to
+ * 12 seconds without a word; one that goes by this never sends an emit into that.
+ */
+const KEEP_ALIVE: Headers = [['Keep-Alive', 'timeout=5']];
+
+export interface AnswerForm {
+  /** For HEAD: no body. */
+  readonly isHead?: boolean;
+  /** The client has asked for the end of the connection. */
+  readonly isLast?: boolean;
+  /** `continueRequest` has been called. */
+  readonly hasContinued?: boolean;
+}
+
+/** Writes an answer. The response must not have begun. */
+export function answer(res: HttpResponse, what: Answer, form: AnswerForm = {}): void {
+  const { status, headers = [], body, closes = false } = what;
+  const hasBody = body !== undefined && form.isHead !== true;
+  const addonSaysSo = hasBody && form.isLast !== true;
+  const own = closes ? (addonSaysSo ? [] : CLOSES) : KEEP_ALIVE;
+  res.cork(() => {
+    writeHead(res, statusLine(status), { headers: [...headers, ...own], ...form });
+    if (hasBody) res.end(body, closes);
+    else res.endWithoutBody();
+  });
+}
+
+// The addon writes it when it is told to close behind a body, unless it was to close anyway.
+const CLOSES: Headers = [['Connection', 'close']];
+
+/** Asks for the body. The addon does so itself, but only for `100-continue` in lower case. */
+export function continueRequest(res: HttpResponse): void {
+  // It puts one line end behind; with this one the interim answer is complete.
+  res.cork(() => res.writeStatus('100 Continue\r\n'));
+}
+
+function writeHead(
+  res: HttpResponse,
+  line: string,
+  { headers, hasContinued }: { headers: Headers; hasContinued?: boolean },
+): void {
+  // It writes no second status line of its own, so the line goes before the first header.
+  let prefix = hasContinued === true ? `HTTP/1.1 ${line}\r\n` : '';
+  if (prefix === '') res.writeStatus(line);
+  for (const [name, value] of headers) {
+    res.writeHeader(prefix + name, value);
+    prefix = '';
+  }
+}

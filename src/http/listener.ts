@@ -1,0 +1,108 @@
+/** One listen socket: opens it for this process alone, says why when it cannot, closes it once. */
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { TidingsError } from '../errors.ts';
+import type { ListenAddress } from './address.ts';
+import {
+  closeListener,
+  type HttpApp,
+  type ListenSocket,
+  listenTcp,
+  listenUnix,
+  localPort,
+} from './uws.ts';
+
+/** The proxy runs as another user of the same group more often than not. */
+const UNIX_SOCKET_MODE = 0o660;
+
+export class Listener {
+  /** Where it listens, e.g. `http://127.0.0.1:8000` or `unix:/run/tidings.sock`. */
+  readonly url: string;
+  readonly port: number;
+  #socket: ListenSocket | undefined;
+  readonly #path: string | undefined;
+
+  private constructor(url: string, socket: ListenSocket, path: string | undefined) {
+    this.url = url;
+    this.port = path === undefined ? localPort(socket) : 0;
+    this.#socket = socket;
+    this.#path = path;
+  }
+
+  /** @throws TidingsError `CONFIG_INVALID` with the reason, naming the flag */
+  static async open(
+    app: HttpApp,
+    address: ListenAddress,
+    { flag, scheme }: { flag: string; scheme: string },
+  ): Promise<Listener> {
+    if (address.kind === 'unix') return Listener.#openUnix(app, address.path, flag);
+    const { host, port } = address;
+    const socket = listenTcp(app, host, port);
+    if (socket === undefined)
+      throw cannotListen(flag, `${host}:${port}`, await reasonFor(host, port));
+    const name = host === '' ? '0.0.0.0' : host;
+    const shown = name.includes(':') ? `[${name}]` : name;
+    return new Listener(`${scheme}://${shown}:${localPort(socket)}`, socket, undefined);
+  }
+
+  static async #openUnix(app: HttpApp, path: string, flag: string): Promise<Listener> {
+    // The addon would unlink whatever is at the path, even a regular file or a live socket.
+    const obstacle = await obstacleAt(path);
+    if (obstacle !== undefined) throw cannotListen(flag, `unix:${path}`, obstacle);
+    const socket = listenUnix(app, path);
+    if (socket === undefined)
+      throw cannotListen(flag, `unix:${path}`, 'the folder is missing or not writable');
+    chmodSync(path, UNIX_SOCKET_MODE);
+    return new Listener(`unix:${path}`, socket, path);
+  }
+
+  /** New connections are refused from now on; open ones go on. */
+  close(): void {
+    if (this.#socket === undefined) return;
+    closeListener(this.#socket);
+    this.#socket = undefined;
+    if (this.#path !== undefined) rmSync(this.#path, { force: true });
+  }
+}
+
+const cannotListen = (flag: string, where: string, why: string): TidingsError =>
+  new TidingsError('CONFIG_INVALID', `-${flag} ${where}: cannot listen, ${why}`);
+
+const REASONS: Record<string, string> = {
+  EADDRINUSE: 'another process has this port: stop it or choose another port',
+  EADDRNOTAVAIL: 'this machine does not have this address',
+  EACCES: 'not permitted: ports below 1024 need a privilege',
+  ENOTFOUND: 'the host name is not known',
+};
+
+// The addon gives no reason; Node's own listener, tried the same way, does.
+function reasonFor(host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(REASONS[error.code ?? ''] ?? String(error.code));
+    });
+    probe.listen({ ...(host === '' ? {} : { host }), port, exclusive: true }, () => {
+      probe.close(() => resolve('the address is not usable'));
+    });
+  });
+}
+
+async function obstacleAt(path: string): Promise<string | undefined> {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isSocket()) return 'there is a file of that name: remove it or choose another path';
+  return (await isAnswered(path))
+    ? 'another process listens there: stop it or choose another path'
+    : undefined;
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,39 @@
+/** How many streams an entry is meant for; each counts once, also when it is on several of the channels. */
+
+import type { Recipients } from '../log/entry.ts';
+import type { Channel } from './channel.ts';
+import type { Stream } from './stream.ts';
+
+export function audienceOf(channels: readonly Channel<Stream>[], to: Recipients): number {
+  if (to === undefined) return countAll(channels);
+  const users = typeof to === 'string' ? [to] : to;
+  if (channels.length === 1) return countOf(channels[0]!, users);
+  const streams = new Set<Stream>();
+  for (const channel of channels)
+    for (const user of users) for (const stream of channel.of(user)) streams.add(stream);
+  return streams.size;
+}
+
+function countOf(channel: Channel<Stream>, users: Iterable<string>): number {
+  let count = 0;
+  for (const user of users) count += channel.countOf(user);
+  return count;
+}
+
+// The largest channel is counted, not walked: of the others only who is not on it is new.
+function countAll(channels: readonly Channel<Stream>[]): number {
+  if (channels.length < 2) return channels[0]?.streamCount ?? 0;
+  const sorted = [...channels].sort((a, b) => b.streamCount - a.streamCount);
+  let count = sorted[0]!.streamCount;
+  for (let i = 1; i < sorted.length; i += 1) count += countOutside(sorted[i]!, sorted.slice(0, i));
+  return count;
+}
+
+function countOutside(channel: Channel<Stream>, others: readonly Channel<Stream>[]): number {
+  let count = 0;
+  for (const walk = channel.walk(); ; ) {
+    const stream = walk.next();
+    if (stream === undefined) return count;
+    if (!others.some((other) => stream.channels.channels.includes(other))) count += 1;
+  }
+}

@@ -1,0 +1,94 @@
+/** The index channel → user → streams: channels come to be when somebody names them, and go when nothing is left. */
+
+import { type Eviction, Evictions } from '../log/evictions.ts';
+import { Retention, type RetentionLimits } from '../log/retention.ts';
+import { Channel, ChannelSet } from './channel.ts';
+import type { Stream } from './stream.ts';
+
+/** The memory of what was evicted may take this share of the budget for entries, beside it. */
+const EVICTIONS_SHARE = 1 / 16;
+
+export class ChannelIndex {
+  readonly channels = new Map<string, Channel<Stream>>();
+  readonly evictions: Evictions;
+  readonly retention: Retention<Channel<Stream>>;
+  readonly #sets = new Map<string, ChannelSet<Stream>>();
+
+  constructor(limits: RetentionLimits) {
+    this.evictions = new Evictions(limits.budgetBytes * EVICTIONS_SHARE, (name, n) => {
+      const channel = this.channels.get(name);
+      channel?.log.assumeEvictedThrough(n);
+      return channel !== undefined;
+    });
+    this.retention = new Retention(limits, this.evictions, (channel) => this.forget(channel));
+  }
+
+  /** The channel of this name, made if need be. */
+  channel(name: string): Channel<Stream> {
+    const present = this.channels.get(name);
+    if (present !== undefined) return present;
+    const channel = new Channel<Stream>(name);
+    channel.log.assumeEvictedThrough(this.evictions.take(name));
+    channel.log.evictedThrough = this.evictions.newest; // who it was for, they know
+    this.channels.set(name, channel);
+    return channel;
+  }
+
+  /** The group of these channels; streams with the same names share it. */
+  setOf(names: readonly string[]): ChannelSet<Stream> {
+    const sorted = [...names].sort();
+    const key = sorted.join('\n'); // names hold no control characters
+    const present = this.#sets.get(key);
+    if (present !== undefined) return present;
+    const set = new ChannelSet(
+      key,
+      sorted.map((name) => this.channel(name)),
+      this.evictions,
+    );
+    this.#sets.set(key, set);
+    return set;
+  }
+
+  enter(stream: Stream): void {
+    stream.channels.streamCount += 1;
+    for (const channel of stream.channels.channels) channel.add(stream);
+  }
+
+  leave(stream: Stream): void {
+    const set = stream.channels;
+    set.streamCount -= 1;
+    if (set.streamCount === 0) this.#sets.delete(set.key);
+    for (const channel of set.channels) {
+      channel.remove(stream);
+      this.forgetUnused(channel);
+    }
+  }
+
+  forgetUnused(channel: Channel<Stream>): void {
+    if (channel.isUnused) this.forget(channel);
+  }
+
+  forget(channel: Channel<Stream>): void {
+    if (this.channels.get(channel.name) !== channel) return;
+    this.channels.delete(channel.name);
+    this.evictions.keep(channel.name, channel.log.evictedForEveryone);
+  }
+
+  /** What was evicted so far, on channels that are here and on others. */
+  *evicted(): IterableIterator<Eviction> {
+    for (const { name, log } of this.channels.values())
+      if (log.evictedForEveryone > this.evictions.elsewhere)
+        yield [name, null, log.evictedForEveryone];
+    yield* this.evictions;
+  }
+
+  /** Takes over what another index had evicted; before any channel comes to be. */
+  restoreEvicted(evictions: Iterable<Eviction>, elsewhere: number): void {
+    this.evictions.elsewhere = elsewhere;
+    this.evictions.newest = elsewhere;
+    for (const [channel, user, n] of evictions) {
+      if (user === null) this.evictions.keep(channel, n);
+      else this.evictions.addFor(channel, user, n);
+    }
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Who is on a channel, and what it retains. `ChannelSet` is the group of channels that one token
+ * names; streams with the same group share it. Ranges that were read are shared by all who read them.
+ */
+
+import { ChannelLog } from '../log/channel-log.ts';
+import type { Evictions } from '../log/evictions.ts';
+import { Range } from '../log/range.ts';
+import { NEVER, type Timed } from '../log/timetable.ts';
+
+/** What a channel has to know of a stream. */
+export interface Member {
+  readonly user: string;
+}
+
+export class Channel<S extends Member> implements Timed {
+  readonly name: string;
+  readonly log = new ChannelLog();
+  /** User to that user's stream, or streams when there are several. */
+  readonly users = new Map<string, S | Set<S>>();
+  streamCount = 0;
+  /** A flush of all of this channel's streams is due. Owned by the flusher. */
+  isQueued = false;
+  dueAt = NEVER;
+  #ranges: RangeMemo | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** What was read last in this channel's log alone. */
+  get ranges(): RangeMemo {
+    this.#ranges ??= new RangeMemo([this.log]);
+    return this.#ranges;
+  }
+
+  /** All its streams, one by one; they may come and go meanwhile. */
+  walk(): Walk<S> {
+    return new ChannelWalk(this);
+  }
+
+  add(stream: S): void {
+    const present = this.users.get(stream.user);
+    if (present === undefined) this.users.set(stream.user, stream);
+    else if (present instanceof Set) present.add(stream);
+    else this.users.set(stream.user, new Set([present, stream]));
+    this.streamCount += 1;
+  }
+
+  remove(stream: S): void {
+    const present = this.users.get(stream.user);
+    if (present === stream) this.users.delete(stream.user);
+    else if (!(present instanceof Set) || !present.delete(stream)) return;
+    else if (present.size === 0) this.users.delete(stream.user);
+    this.streamCount -= 1;
+  }
+
+  /** The streams of one user, none when there are none. */
+  of(user: string): Iterable<S> {
+    const present = this.users.get(user);
+    if (present === undefined) return [];
+    return present instanceof Set ? present : [present];
+  }
+
+  /** How many streams a user has here. */
+  countOf(user: string): number {
+    const present = this.users.get(user);
+    if (present === undefined) return 0;
+    return present instanceof Set ? present.size : 1;
+  }
+
+  get isUnused(): boolean {
+    return this.streamCount === 0 && this.log.count === 0;
+  }
+}
+
+/** Gives streams one by one, in pieces if wanted. */
+export interface Walk<S> {
+  next(): S | undefined;
+}
+
+class ChannelWalk<S extends Member> implements Walk<S> {
+  readonly #users: IterableIterator<S | Set<S>>;
+  #several: IterableIterator<S> | undefined;
+
+  constructor(channel: Channel<S>) {
+    this.#users = channel.users.values();
+  }
+
+  next(): S | undefined {
+    for (;;) {
+      if (this.#several !== undefined) {
+        const step = this.#several.next();
+        if (step.done !== true) return step.value;
+        this.#several = undefined;
+      }
+      const step = this.#users.next();
+      if (step.done === true) return undefined;
+      if (!(step.value instanceof Set)) return step.value;
+      this.#several = step.value.values();
+    }
+  }
+}
+
+/**
+ * The range that was read last in these logs. It is kept for one flush, in which most readers ask for
+ * the same one.
+ */
+export class RangeMemo {
+  readonly #logs: readonly ChannelLog[];
+  #range: Range | undefined;
+
+  constructor(logs: readonly ChannelLog[]) {
+    this.#logs = logs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#range === undefined;
+  }
+
+  /** What lies behind number `after`. */
+  range(after: number, head: number): Range {
+    const kept = this.#range;
+    if (kept !== undefined && kept.after === after && kept.head === head) return kept;
+    this.#range = new Range(this.#logs, after, head);
+    return this.#range;
+  }
+
+  /** Lets go of the range and its bytes. */
+  clear(): void {
+    this.#range = undefined;
+  }
+}
+
+export class ChannelSet<S extends Member> {
+  readonly key: string;
+  readonly channels: readonly Channel<S>[];
+  /** Open streams with this set; at zero the set is forgotten. */
+  streamCount = 0;
+  readonly #evictions: Evictions;
+  #ranges: RangeMemo | undefined;
+
+  constructor(key: string, channels: readonly Channel<S>[], evictions: Evictions) {
+    this.key = key;
+    this.channels = channels;
+    this.#evictions = evictions;
+  }
+
+  /**
+   * Hot path: where to read what lies behind number `after`. When only one channel has something
+   * there, which is nearly always so, it is that channel's own memo: sets of channels that have
+   * nothing but that one in common share its bytes.
+   */
+  rangesAfter(after: number): RangeMemo {
+    let only: Channel<S> | undefined;
+    for (const channel of this.channels) {
+      if (channel.log.newestNumber <= after) continue;
+      if (only !== undefined) return this.#merged();
+      only = channel;
+    }
+    return only === undefined ? this.#merged() : only.ranges;
+  }
+
+  #merged(): RangeMemo {
+    this.#ranges ??= new RangeMemo(this.channels.map(({ log }) => log));
+    return this.#ranges;
+  }
+
+  /**
+   * A stream of this user that has had everything through `n` has missed something up to the number
+   * returned; `n` itself when it has missed nothing.
+   */
+  missedThrough(user: string, n: number): number {
+    let missed = n;
+    for (const { log, name } of this.channels) {
+      if (log.evictedThrough <= missed) continue;
+      missed = Math.max(missed, log.evictedForEveryone, this.#evictions.for(name, user));
+    }
+    return missed;
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * The one door through which entries and streams come in, and where they meet. The hub does not know
+ * who numbered an entry, nor where it came from.
+ */
+
+import { eventTooLarge, memoryFull } from '../errors.ts';
+import { type Dump, dumpEntries } from '../log/dump.ts';
+import {
+  type Addressed,
+  type Entry,
+  type EntrySize,
+  mostBytes,
+  type NewEntry,
+  type Recipients,
+} from '../log/entry.ts';
+import { type Epoch, Lineage } from '../log/lineage.ts';
+import type { RetentionLimits } from '../log/retention.ts';
+import { TICKS_PER_SECOND, Timetable, tickOf } from '../log/timetable.ts';
+import { ownBytes } from '../wire/frame.ts';
+import { audienceOf } from './audience.ts';
+import type { Channel } from './channel.ts';
+import { ChannelIndex } from './channel-index.ts';
+import { Flusher } from './flusher.ts';
+import { type NoticeOptions, Notices } from './notices.ts';
+import { Positions, type Start } from './positions.ts';
+import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
+
+export interface HubOptions {
+  readonly retention: RetentionLimits;
+  /** The epoch of the numbers of entries, as clients see it in ids. */
+  readonly epoch: string;
+  /** Epochs of the history that is to be restored, oldest first; their ids are accepted. */
+  readonly olderEpochs?: readonly Epoch[];
+  readonly notices: NoticeOptions;
+  /** Told once of every stream that is over. */
+  readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
+  /** Seconds of a monotonic clock. */
+  readonly now?: () => number;
+}
+
+export interface OpenOptions extends Start {
+  readonly user: string;
+  /** Without duplicates. */
+  readonly channels: readonly string[];
+  readonly address: string;
+  readonly expiresAt: number;
+}
+
+export class Hub {
+  readonly streams = new Set<Stream>();
+  readonly blockedStreams = new Set<Stream>();
+  /** Streams that blocked and whose socket has not been seen with room to spare since. */
+  readonly slowStreams = new Set<Stream>();
+  /** Streams ended so far whose last bytes the addon still had to send. */
+  endedBlockedCount = 0;
+  /** All streams, by when they are to be looked at. */
+  readonly due = new Timetable<Stream>();
+  /** Channels that hold something, by when they are to `expire`. */
+  readonly aging: Timetable<Channel<Stream>>;
+  /** The tick at which the clock was last read. */
+  tick = 0;
+  readonly now: () => number;
+  readonly #index: ChannelIndex;
+  readonly #lineage: Lineage;
+  readonly #positions: Positions;
+  readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
+  readonly #flusher: Flusher;
+  readonly #keepsOnlyNeeded: boolean;
+  readonly #untrimmed = new Set<Channel<Stream>>();
+  #lastStreamId = 0;
+
+  constructor(options: HubOptions) {
+    this.now = options.now ?? monotonicSeconds;
+    this.#lineage = new Lineage(options.epoch, options.olderEpochs);
+    this.#onClosed = options.onClosed ?? (() => {});
+    this.#keepsOnlyNeeded = options.retention.capacity === 0;
+    this.#index = new ChannelIndex(options.retention);
+    this.aging = this.#index.retention.aging;
+    this.#flusher = new Flusher({
+      missed: (stream, position) => this.#positions.missed(stream, position),
+      idle: () => this.#trim(),
+    });
+    this.#positions = new Positions({
+      flusher: this.#flusher,
+      lineage: this.#lineage,
+      notices: new Notices(options.notices),
+      staleSeconds: options.retention.ttlSeconds / 2,
+      now: this.now,
+    });
+  }
+
+  /**
+   * Adds a stream whose response head is out already. It gets what is appended from now on, and
+   * before that what it has missed since `lastEventId`, as far as it is retained.
+   */
+  open(sink: Sink, options: OpenOptions): Stream {
+    this.readClock();
+    this.#lastStreamId += 1;
+    const stream = new Stream(sink, {
+      id: this.#lastStreamId,
+      user: options.user,
+      channels: this.#index.setOf(options.channels),
+      address: options.address,
+      position: this.#flusher.head,
+      expiresAt: options.expiresAt,
+      owner: this,
+    });
+    this.#index.enter(stream);
+    this.streams.add(stream);
+    this.due.set(stream, this.tick + 1);
+    this.#positions.start(stream, options);
+    return stream;
+  }
+
+  /** To be called once per tick while there are streams. */
+  readClock(): void {
+    this.tick = tickOf(this.now());
+  }
+
+  /** A stream has been silent for long enough: it gets a heartbeat, or a young id in its place. */
+  beat(stream: Stream): void {
+    this.#positions.beat(stream);
+  }
+
+  /** Tells a stream that its token ends soon; false when it could not be told now. */
+  announceExpiry(stream: Stream, secondsLeft: number): boolean {
+    return this.#positions.announceExpiry(stream, secondsLeft);
+  }
+
+  /**
+   * Makes room for an entry. Evicts for it, and closes readers stuck inside a frame, only when it
+   * will fit then.
+   * @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing
+   */
+  admit(size: EntrySize): void {
+    const needed = mostBytes(size);
+    const { retention } = this.#index;
+    if (needed > retention.budgetBytes) throw eventTooLarge();
+    if (retention.bytes + needed <= retention.budgetBytes) return;
+    if (this.#flusher.pendingBytes + needed > retention.budgetBytes) throw memoryFull();
+    while (!retention.makeRoom(needed, this.#flusher.flushedThrough)) {
+      const stuck = [...this.blockedStreams].find((stream) => stream.heldEntry !== undefined);
+      if (stuck === undefined) throw memoryFull();
+      stuck.close('stalled');
+    }
+  }
+
+  /** Takes entries into their channels' logs, in the order of their numbers. Never refuses. */
+  append(entries: readonly NewEntry[]): void {
+    for (const entry of entries) this.#append(entry);
+    if (!this.#flusher.isDue) this.#trim();
+  }
+
+  #append({ n, to, channels, bytes }: NewEntry): void {
+    const flushedThrough = this.#keepFrom();
+    const kept: Entry = { n, to, bytes, time: this.now(), logs: 0, readers: 0 };
+    this.#positions.reached(n);
+    this.#flusher.advance(n, mostBytes({ byteLength: bytes.length, to, channels }));
+    for (const name of channels) {
+      const channel = this.#index.channel(name);
+      this.#index.retention.append(channel, kept, flushedThrough);
+      this.#untrimmed.add(channel);
+      this.#mark(channel, kept);
+    }
+  }
+
+  /** How many open streams something is meant for. */
+  audience({ channels, to }: Addressed): number {
+    const present: Channel<Stream>[] = [];
+    for (const name of channels) {
+      const channel = this.channels.get(name);
+      if (channel !== undefined) present.push(channel);
+    }
+    return audienceOf(present, to);
+  }
+
+  /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
+  end(stream: Stream, reason: CloseReason, farewell?: Buffer): void {
+    this.#flusher.catchUp(stream);
+    if (stream.state === StreamState.Blocked) this.endedBlockedCount += 1;
+    stream.end(reason, farewell);
+  }
+
+  /** Drops what is past its time to live. */
+  expire(channel: Channel<Stream>): void {
+    this.#index.retention.expire(channel, this.now());
+  }
+
+  /** Newest number appended. */
+  get head(): number {
+    return this.#flusher.head;
+  }
+
+  /** Everything another hub needs to go on from here. */
+  dump(): Dump {
+    return {
+      epochs: this.#lineage.epochs(this.head),
+      head: this.head,
+      evictedElsewhere: this.#index.evictions.elsewhere,
+      evictions: this.#index.evicted(),
+      entries: dumpEntries(this.channels.values(), this.now()),
+    };
+  }
+
+  /** Takes over what another hub knew; before anything else. */
+  restore({ head, evictedElsewhere, evictions, entries }: Dump): void {
+    const { retention } = this.#index;
+    this.#index.restoreEvicted(evictions, evictedElsewhere);
+    const now = this.now();
+    for (const { n, to, channels, text, age } of entries) {
+      const recipients: Recipients =
+        typeof to === 'string' ? to : to === null ? undefined : new Set(to);
+      const time = now - age;
+      const entry = { n, to: recipients, bytes: ownBytes(text), time, logs: 0, readers: 0 };
+      for (const name of channels) retention.append(this.#index.channel(name), entry, n);
+      retention.makeRoom(0, n);
+    }
+    this.#flusher.head = head;
+    this.#positions.reached(head);
+  }
+
+  get channels(): ReadonlyMap<string, Channel<Stream>> {
+    return this.#index.channels;
+  }
+
+  get retainedBytes(): number {
+    return this.#index.retention.bytes;
+  }
+
+  /** StreamOwner: a stream has room again. */
+  resumed(stream: Stream): void {
+    this.blockedStreams.delete(stream);
+    this.#flusher.flushFrom(stream, stream.position);
+  }
+
+  /** StreamOwner: a stream cannot take more for now. */
+  blocked(stream: Stream): void {
+    stream.blockedAt = this.now();
+    this.blockedStreams.add(stream);
+    this.slowStreams.add(stream);
+    this.due.hasten(stream, this.tick + TICKS_PER_SECOND); // the shortest -stall
+  }
+
+  /** StreamOwner: an entry lives on for a stream's sake. */
+  held(entry: Entry): void {
+    this.#index.retention.hold(entry);
+  }
+
+  /** StreamOwner: a stream no longer needs an entry. */
+  released(entry: Entry): void {
+    this.#index.retention.release(entry);
+  }
+
+  /** StreamOwner: a stream's socket has room to spare. */
+  settled(stream: Stream): void {
+    this.slowStreams.delete(stream);
+  }
+
+  /** StreamOwner: a stream is over. */
+  closed(stream: Stream, reason: CloseReason): void {
+    this.streams.delete(stream);
+    this.due.remove(stream);
+    this.blockedStreams.delete(stream);
+    this.slowStreams.delete(stream);
+    this.#positions.forget(stream);
+    this.#index.leave(stream);
+    this.#onClosed(stream, reason);
+  }
+
+  #mark(channel: Channel<Stream>, { n, to }: Entry): void {
+    if (to === undefined) {
+      if (channel.streamCount > 0) this.#flusher.mark(channel, n);
+      return;
+    }
+    for (const user of typeof to === 'string' ? [to] : to)
+      for (const stream of channel.of(user)) this.#flusher.mark(stream, n);
+  }
+
+  // Entries may be evicted for number only up to here. Without any history the logs still hold what
+  // Blocked streams have to get.
+  #keepFrom(): number {
+    let through = this.#flusher.flushedThrough;
+    if (!this.#keepsOnlyNeeded) return through;
+    for (const { position } of this.blockedStreams) through = Math.min(through, position);
+    return through;
+  }
+
+  #trim(): void {
+    const through = this.#keepFrom();
+    for (const channel of this.#untrimmed) {
+      this.#index.retention.trim(channel, through);
+      this.#index.forgetUnused(channel);
+    }
+    this.#untrimmed.clear();
+  }
+}
+
+const monotonicSeconds = (): number => performance.now() / 1000;

@@ -1,0 +1,125 @@
+/**
+ * Where streams begin, and what they are told of where they are. An id goes out only when everything
+ * up to it was written on this stream before, or was declared missing: a client that is cut at any
+ * moment, before its first event too, comes back to exactly that place.
+ */
+
+import type { Lineage } from '../log/lineage.ts';
+import type { Flusher } from './flusher.ts';
+import type { GapReason, Notices } from './notices.ts';
+import { PastHeads } from './past-heads.ts';
+import { type Stream, StreamState } from './stream.ts';
+
+export interface PositionsOptions {
+  readonly flusher: Flusher;
+  readonly lineage: Lineage;
+  readonly notices: Notices;
+  /** An id that was passed by so long ago has fallen behind, in seconds. */
+  readonly staleSeconds: number;
+  /** Seconds of a monotonic clock. */
+  readonly now: () => number;
+}
+
+/** What decides where a stream begins. */
+export interface Start {
+  /** The id after which the stream is to continue; undefined: with what is appended from now on. */
+  readonly lastEventId?: string | undefined;
+  /** Lines that go out first, in front of `tidings.open`. */
+  readonly greeting?: string;
+}
+
+export class Positions {
+  readonly #flusher: Flusher;
+  readonly #lineage: Lineage;
+  readonly #notices: Notices;
+  readonly #pastHeads: PastHeads;
+  readonly #now: () => number;
+  /** Streams that came back for more than is retained, until their turn, when they are told. */
+  readonly #tooLate = new Set<Stream>();
+
+  constructor({ flusher, lineage, notices, staleSeconds, now }: PositionsOptions) {
+    this.#flusher = flusher;
+    this.#lineage = lineage;
+    this.#notices = notices;
+    this.#pastHeads = new PastHeads(staleSeconds);
+    this.#now = now;
+  }
+
+  /** Number `n` is in the logs. */
+  reached(n: number): void {
+    this.#pastHeads.note(n, this.#now());
+  }
+
+  /** The first bytes of a stream; it goes on from here by itself. */
+  start(stream: Stream, { lastEventId, greeting = '' }: Start): void {
+    const { head } = this.#flusher;
+    const n = lastEventId === undefined ? head : this.#lineage.read(lastEventId, head);
+    if (typeof n === 'string') {
+      this.#greet(stream, greeting, undefined);
+      return this.#announceGap(stream, lastEventId!, n);
+    }
+    const isTooLate = stream.channels.missedThrough(stream.user, n) > n;
+    stream.position = n;
+    stream.toldThrough = n;
+    // Until a replay has gone out, the client's own id is the only one that is true.
+    const id = n === head ? this.#lineage.idOf(n) : lastEventId;
+    this.#greet(stream, greeting, isTooLate ? undefined : id);
+    if (n === head || stream.state !== StreamState.Live) return;
+    if (isTooLate) this.#tooLate.add(stream);
+    this.#flusher.markBehind(stream);
+  }
+
+  #greet(stream: Stream, greeting: string, id: string | undefined): void {
+    const left = stream.expiresAt - this.#now();
+    const open = this.#notices.isOn ? this.#notices.open(left, id) : '';
+    if (greeting !== '' || open !== '') stream.notice(Buffer.from(greeting + open));
+  }
+
+  /** Entries after `position` that were meant for this stream are gone: it goes on behind them. */
+  missed(stream: Stream, position: number): void {
+    const reason = this.#tooLate.delete(stream) ? 'evicted' : 'lagged';
+    this.#announceGap(stream, this.#lineage.idOf(position), reason);
+  }
+
+  // In band, because EventSource shows a page neither status nor headers.
+  #announceGap(stream: Stream, after: string, reason: GapReason): void {
+    stream.toldThrough = stream.position;
+    if (!this.#notices.isOn) return;
+    const resumed = this.#lineage.idOf(stream.position);
+    stream.notice(Buffer.from(this.#notices.gap({ after, resumed, reason }, this.#now())));
+  }
+
+  /** A stream was silent for long enough: it gets a heartbeat, or in its place an id, if its own is stale. */
+  beat(stream: Stream): void {
+    // A stream that is Behind waits for its turn, which may be long: no id, but no silence either.
+    if (stream.state !== StreamState.Live) return stream.heartbeat();
+    const position = this.#settle(stream);
+    const isStale = stream.toldThrough < Math.min(position, this.#pastHeads.at(this.#now()));
+    if (!isStale || !this.#notices.isOn) return stream.heartbeat();
+    stream.toldThrough = position;
+    stream.notice(Buffer.from(this.#notices.position(this.#lineage.idOf(position))));
+  }
+
+  /** Tells a Live stream that its token ends soon; false when it could not be told now. */
+  announceExpiry(stream: Stream, secondsLeft: number): boolean {
+    if (stream.state !== StreamState.Live) return false;
+    if (!this.#notices.isOn) return true;
+    const position = this.#settle(stream);
+    stream.toldThrough = position;
+    const id = this.#lineage.idOf(position);
+    stream.notice(Buffer.from(this.#notices.expiring(secondsLeft, id)));
+    return true;
+  }
+
+  // A Live stream holds no position of its own while nothing is due to it: it has had all that the
+  // others have had. It must hold one before something is written that may block it.
+  #settle(stream: Stream): number {
+    stream.position = Math.max(stream.position, this.#flusher.flushedThrough);
+    return stream.position;
+  }
+
+  /** A stream is over. */
+  forget(stream: Stream): void {
+    this.#tooLate.delete(stream);
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * One open response. It has no queue: it has a position, the number through which it has had
+ * everything meant for it, and the channels' logs hold the rest. A stream that cannot take more is
+ * Blocked and costs that number.
+ */
+
+import type { Entry } from '../log/entry.ts';
+import { cutFrame, type Piece, type Rest } from '../log/range.ts';
+import { NEVER, type Timed } from '../log/timetable.ts';
+import { COMMENT } from '../wire/frame.ts';
+import type { ChannelSet, Walk } from './channel.ts';
+
+/** Where bytes go. uWebSockets.js's response has this shape. */
+export interface Sink {
+  /** Collects the writes of `fn` into one `send`. */
+  cork(fn: () => void): unknown;
+  /** Takes all bytes always; false means that some wait in user space. */
+  write(bytes: Uint8Array): boolean;
+  /** Ends the body cleanly. */
+  end(): unknown;
+  /** Drops the connection. */
+  close(): unknown;
+  /** Stops watching the socket, and its timer. */
+  pause(): unknown;
+  /** Watches the socket again for everything, with its timer as new. */
+  resume(): unknown;
+}
+
+/** Who has to know what becomes of a stream. */
+export interface StreamOwner {
+  /** The tick that it is, or one a little older. */
+  readonly tick: number;
+  blocked(stream: Stream): void;
+  /** The stream keeps an entry alive from now on, or no longer does. */
+  held(entry: Entry): void;
+  released(entry: Entry): void;
+  /** The stream has been Live again since just now, and is behind. */
+  resumed(stream: Stream): void;
+  /** The socket has had room to spare since just now: the stream need not be watched any more. */
+  settled(stream: Stream): void;
+  closed(stream: Stream, reason: CloseReason): void;
+}
+
+/**
+ * `Live`: has had everything, or gets it when the flush that is due comes by. `Blocked`: cannot take
+ * more. `Behind`: its position is older than that, and it waits for its turn to be brought closer.
+ */
+export const StreamState = { Live: 0, Blocked: 1, Closed: 2, Behind: 3 } as const;
+export type StreamState = (typeof StreamState)[keyof typeof StreamState];
+
+/**
+ * Why a stream is over. `left`: the client, or something on the way to it, closed the connection.
+ * `replaced`: a newer one of the same user or address took its place.
+ */
+export type CloseReason = 'left' | 'stalled' | 'expired' | 'replaced' | 'drain' | 'error';
+
+// As few as a comment has: every refused offer stays in the addon's buffer.
+const OFFER_BYTES = COMMENT.length;
+
+export interface StreamOptions {
+  readonly id: number;
+  readonly user: string;
+  readonly channels: ChannelSet<Stream>;
+  /** Counted against the limit per address; empty when there is none. */
+  readonly address: string;
+  readonly position: number;
+  /** Second of the monotonic clock at which the token expires. */
+  readonly expiresAt: number;
+  readonly owner: StreamOwner;
+}
+
+export class Stream implements Timed {
+  readonly id: number;
+  readonly user: string;
+  readonly channels: ChannelSet<Stream>;
+  readonly address: string;
+  readonly expiresAt: number;
+  /** Everything meant for this stream through this number has been written, or declared missing. */
+  position: number;
+  /** Number of the newest id that it was sent. */
+  toldThrough = 0;
+  state: StreamState = StreamState.Live;
+  /** Second of the monotonic clock at which it became Blocked. */
+  blockedAt = 0;
+  /** A flush of this stream alone is due. Owned by the flusher. */
+  isQueued = false;
+  isExpiryAnnounced = false;
+  /** Tick of the last write. */
+  writtenAt: number;
+  dueAt = NEVER;
+  // What is missing of a frame that began to go out before the stream blocked. It keeps the entry
+  // alive even when the log has evicted it, since a frame once begun must be finished.
+  #rest: Rest | undefined;
+  #sink: Sink;
+  readonly #owner: StreamOwner;
+
+  constructor(sink: Sink, options: StreamOptions) {
+    this.#sink = sink;
+    this.id = options.id;
+    this.user = options.user;
+    this.channels = options.channels;
+    this.address = options.address;
+    this.position = options.position;
+    this.expiresAt = options.expiresAt;
+    this.#owner = options.owner;
+    this.writtenAt = this.#owner.tick;
+  }
+
+  /**
+   * Hot path: once per stream per flush. Writes the pieces, stops at the first that is not taken.
+   * With all of them it has had everything through number `end`.
+   */
+  flush(pieces: readonly Piece[], end: number): void {
+    const last = pieces.length - 1;
+    for (let i = 0; i <= last; i += 1) {
+      const piece = pieces[i]!;
+      if (send(this.#sink, piece.bytes, i === last)) continue;
+      this.position = piece.through;
+      this.toldThrough = piece.through;
+      this.#hold(piece.rest);
+      this.#block();
+      return;
+    }
+    if (last >= 0) {
+      this.writtenAt = this.#owner.tick;
+      this.toldThrough = pieces[last]!.through;
+    }
+    this.position = end;
+  }
+
+  /** Writes a comment; not to a Blocked stream, where it would tear a frame. */
+  heartbeat(): void {
+    if (this.state !== StreamState.Live && this.state !== StreamState.Behind) return;
+    this.writtenAt = this.#owner.tick;
+    if (!send(this.#sink, COMMENT, false)) this.#block();
+  }
+
+  /** A whole frame of the server's own. Does nothing unless the stream is Live. */
+  notice(bytes: Uint8Array): void {
+    if (this.state !== StreamState.Live) return;
+    this.writtenAt = this.#owner.tick;
+    if (!send(this.#sink, bytes, true)) this.#block();
+  }
+
+  /** This stream alone, for a flush of it. */
+  walk(): Walk<Stream> {
+    let stream: Stream | undefined = this;
+    return {
+      next: () => {
+        const once = stream;
+        stream = undefined;
+        return once;
+      },
+    };
+  }
+
+  /** The socket has room again. Must be called for every such event of the addon. */
+  writable(): void {
+    if (this.state === StreamState.Closed) return;
+    // With a handler registered the addon leaves emptying its own buffer to us; an empty cork does
+    // it (uWebSockets core v20.58, HttpContext.h).
+    this.#sink.cork(doNothing);
+    this.#owner.settled(this);
+    if (this.state === StreamState.Blocked) this.#goOn();
+  }
+
+  /**
+   * To be called every few seconds from when a stream blocked until it is settled. The addon drops a
+   * connection 8 to 12 seconds after a refused write unless the socket was seen writable, even when
+   * the kernel takes bytes again (it tells only when a third of its buffer is free). How long a
+   * reader may stall is for us to decide: so the timer is set anew, and a few bytes are offered.
+   */
+  keepWaiting(): void {
+    if (this.state === StreamState.Closed) return;
+    if (this.state === StreamState.Blocked && this.#offer()) this.#goOn();
+    this.#sink.pause();
+    this.#sink.resume();
+  }
+
+  #goOn(): void {
+    this.state = StreamState.Live;
+    if (this.#finishFrame()) this.#owner.resumed(this);
+  }
+
+  #offer(): boolean {
+    const rest = this.#rest;
+    if (rest === undefined) return send(this.#sink, COMMENT, false);
+    const { bytes, entry } = rest;
+    if (bytes.length > OFFER_BYTES) this.#rest = { bytes: bytes.subarray(OFFER_BYTES), entry };
+    else this.#hold(undefined);
+    return send(this.#sink, bytes.subarray(0, OFFER_BYTES), false);
+  }
+
+  /** Ends the response cleanly, on a whole frame; `farewell` is for whole lines. */
+  end(reason: CloseReason, farewell?: Buffer): void {
+    if (this.state === StreamState.Closed) return;
+    const sink = this.#sink;
+    const rest = this.#rest;
+    this.#over(reason);
+    // The addon takes every write whole, so a frame half written can be finished here and now.
+    if (rest !== undefined) for (const piece of cutFrame(rest, 0)) send(sink, piece.bytes, false);
+    sink.cork(() => {
+      if (farewell !== undefined) sink.write(farewell);
+      sink.end();
+    });
+  }
+
+  /** Drops the connection, with whatever it has not read. */
+  close(reason: CloseReason): void {
+    if (this.state === StreamState.Closed) return;
+    const sink = this.#sink;
+    this.#over(reason);
+    sink.close();
+  }
+
+  /** The connection is gone; the sink must not be touched any more. */
+  aborted(): void {
+    if (this.state !== StreamState.Closed) this.#over('left');
+  }
+
+  /** The entry in whose frame it is, and which it keeps alive. */
+  get heldEntry(): Entry | undefined {
+    return this.#rest?.entry;
+  }
+
+  #hold(rest: Rest | undefined): void {
+    const before = this.#rest;
+    this.#rest = rest;
+    if (rest !== undefined) this.#owner.held(rest.entry);
+    if (before !== undefined) this.#owner.released(before.entry);
+  }
+
+  #block(): void {
+    this.writtenAt = this.#owner.tick;
+    this.state = StreamState.Blocked;
+    this.#owner.blocked(this);
+  }
+
+  // True when no frame is left half written.
+  #finishFrame(): boolean {
+    const rest = this.#rest;
+    this.#hold(undefined);
+    const position = this.position;
+    if (rest !== undefined) this.flush(cutFrame(rest, position), position);
+    else if (!send(this.#sink, COMMENT, false)) this.#block();
+    return this.state === StreamState.Live;
+  }
+
+  #over(reason: CloseReason): void {
+    this.state = StreamState.Closed;
+    this.#hold(undefined);
+    this.#sink = CLOSED_SINK;
+    this.#owner.closed(this, reason);
+  }
+}
+
+// One closure for all streams, with what it works on beside it: a closure per stream would cost
+// memory, one per delivery time.
+let corkedSink: Sink;
+let corkedBytes: Uint8Array;
+let isNudged = false;
+let isTaken = false;
+
+function writeCorked(): void {
+  isTaken = corkedSink.write(corkedBytes);
+  // The addon sends the CRLF that ends a chunk with the next chunk only; clients that wait for it
+  // (urllib3, so Python's requests) would get every event one write late.
+  if (isTaken && isNudged) isTaken = corkedSink.write(COMMENT);
+}
+
+function send(sink: Sink, bytes: Uint8Array, withNudge: boolean): boolean {
+  corkedSink = sink;
+  corkedBytes = bytes;
+  isNudged = withNudge;
+  sink.cork(writeCorked);
+  return isTaken;
+}
+
+const doNothing = (): void => {};
+
+const CLOSED_SINK: Sink = {
+  cork: doNothing,
+  write: () => false,
+  end: doNothing,
+  close: doNothing,
+  pause: doNothing,
+  resume: doNothing,
+};

@@ -1,0 +1,62 @@
+/** Counts the connections of both listeners, and closes as they come those that there is no room for. */
+
+import type { ConnectionFilter } from '../http/uws.ts';
+import type { Logger } from '../logger.ts';
+import type { OpenFiles } from './open-files.ts';
+
+/** Files that no connection gets: listeners, logs, the event loop's own. */
+const OWN_FILES = 32;
+
+/** Files that only connections to the control port get. */
+const CONTROL_FILES = 32;
+
+/** While connections are refused, the log has a line this often. */
+const REFUSED_LOG_MS = 10_000;
+
+/**
+ * Connections without a request are counted, too: with no file left the addon would try to accept them
+ * for ever, and nobody could reach the control port.
+ */
+export class Connections {
+  readonly #files: OpenFiles;
+  readonly #logger: Logger;
+  #count = 0;
+  #refusedCount = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(files: OpenFiles, logger: Logger) {
+    this.#files = files;
+    this.#logger = logger;
+  }
+
+  /** How many may be open before those of the public listener are refused. */
+  get publicRoom(): number {
+    return Math.max(0, this.#files.limit - OWN_FILES - CONTROL_FILES);
+  }
+
+  /** True while only the control port is served: a connection there is to end behind its answer. */
+  readonly isTight = (): boolean => this.#count > this.publicRoom;
+
+  /** To be given to the app of a listener. */
+  filter(listener: 'public' | 'control'): ConnectionFilter {
+    const more = listener === 'control' ? CONTROL_FILES : 0;
+    return (res, change) => {
+      this.#count += change;
+      if (change === 1 && (this.#count > this.publicRoom + more || this.#files.isOut)) {
+        res.close();
+        this.#tell(listener);
+      }
+    };
+  }
+
+  #tell(listener: string): void {
+    this.#refusedCount += 1;
+    const now = performance.now();
+    if (now - this.#toldAt < REFUSED_LOG_MS) return;
+    this.#toldAt = now;
+    this.#logger.warn(
+      { listener, refused: this.#refusedCount, open: this.#count },
+      'connections refused: raise the limit on open files',
+    );
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The lines of a snapshot, one JSON value each: the head, evictions as arrays, entries as objects, and
+ * last a sum over all bytes before it. What is read is checked, never believed: a file may be damaged,
+ * come from another version, or be something else altogether.
+ */
+import { nameFault } from '../auth/names.ts';
+import type { Dump, DumpedEntry } from '../log/dump.ts';
+import type { Eviction } from '../log/evictions.ts';
+import { type Epoch, MAX_EPOCHS } from '../log/lineage.ts';
+import { isEpoch } from '../wire/event-id.ts';
+
+/** Changes when the lines do. Format 1 is read too. */
+export const FORMAT = 2;
+
+/**
+ * Largest head that is taken over. An id has at most 15 digits; what is left of them lasts 13 years at
+ * a million events a second.
+ */
+export const MAX_HEAD = 2 ** 49;
+
+/** What is in the file is not a whole snapshot that this version reads. */
+export class UnusableSnapshot extends Error {}
+
+/** The first line. */
+export interface Head extends Omit<Dump, 'evictions' | 'entries'> {
+  readonly format: number;
+  /** Unix seconds of the writing. */
+  readonly time: number;
+  /** Of format 1, which has them in its head. */
+  readonly evictions: readonly Eviction[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws UnusableSnapshot */
+export function parseHead(value: unknown): Head {
+  const fields = isObject(value) ? value : {};
+  const { format, time, head, evictedElsewhere } = fields;
+  if (format !== 1 && format !== FORMAT)
+    throw new UnusableSnapshot(`it is not a snapshot of format 1 to ${FORMAT}`);
+  if (!isAmount(time) || !isNumber(head, 0, MAX_HEAD) || !isNumber(evictedElsewhere, 0, head))
+    throw new UnusableSnapshot('its first line has numbers that cannot be');
+  const epochs = format === 1 ? [{ epoch: fields['epoch'], head }] : fields['epochs'];
+  const evictions = format === 1 ? parseEvictedThrough(fields['evictedThrough'], head) : [];
+  return { format, time, head, evictedElsewhere, evictions, epochs: parseEpochs(epochs, head) };
+}
+
+// Format 1 knows through which number a channel has evicted, not whose entries they were.
+function parseEvictedThrough(value: unknown, head: number): Eviction[] {
+  if (!isObject(value)) throw new UnusableSnapshot('its first line has no "evictedThrough"');
+  return Object.entries(value).map(([name, n]) => parseEviction([name, null, n], head));
+}
+
+function parseEpochs(value: unknown, head: number): Epoch[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_EPOCHS)
+    throw new UnusableSnapshot(`its first line has not 1 to ${MAX_EPOCHS} epochs`);
+  let least = 0;
+  return value.map((item: unknown) => {
+    const fields: Fields = isObject(item) ? item : {};
+    const { epoch, head: own } = fields;
+    if (!isEpoch(epoch) || !isNumber(own, least, head))
+      throw new UnusableSnapshot('its first line has an epoch that cannot be');
+    least = own;
+    return { epoch, head: own };
+  });
+}
+
+/** @throws UnusableSnapshot */
+export function parseEviction(value: unknown, head: number): Eviction {
+  const [channel, user, n, ...more]: unknown[] = Array.isArray(value) ? value : [];
+  if (
+    isName(channel) &&
+    (user === null || isName(user)) &&
+    isNumber(n, 0, head) &&
+    more.length === 0
+  )
+    return [channel, user, n];
+  throw new UnusableSnapshot('it has an eviction that cannot be');
+}
+
+/** An entry behind number `after`, up to `head`. @throws UnusableSnapshot */
+export function parseEntry(value: unknown, after: number, head: number): DumpedEntry {
+  const { n, to, channels, text, age }: Fields = isObject(value) ? value : {};
+  if (!isNumber(n, after + 1, head))
+    throw new UnusableSnapshot(`it has an entry whose number is not from ${after + 1} to ${head}`);
+  if (!isNames(channels) || !(to === null || isName(to) || isNames(to)))
+    throw new UnusableSnapshot(`entry ${n} is for names that cannot be`);
+  if (typeof text !== 'string' || !text.endsWith('\n\n') || !isAmount(age))
+    throw new UnusableSnapshot(`entry ${n} has a text or an age that cannot be`);
+  return { n, to, channels, text, age };
+}
+
+/** The sum of a last line of format 2, the count of one of format 1; undefined for other lines. */
+export function parseTail(value: unknown, format: number): string | number | undefined {
+  if (format === 1) return typeof value === 'number' ? value : undefined;
+  const sum = isObject(value) ? value['sha256'] : undefined;
+  return typeof sum === 'string' ? sum : undefined;
+}
+
+export const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isNumber = (value: unknown, least: number, most: number): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+
+/** Seconds, or Unix seconds. JSON has numbers that become Infinity. */
+const isAmount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0;
+
+const isName = (value: unknown): value is string => nameFault(value) === undefined;
+
+/** At least one, each once. */
+const isNames = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every(isName) &&
+  new Set(value).size === value.length;

@@ -1,0 +1,202 @@
+/** What browsers reach: `GET /events/` opens a stream, everything else is a short answer. */
+
+import { firstGrant, type Verify } from '../auth/auth.ts';
+import { type Grant, TokenRefused } from '../auth/claims.ts';
+import { TidingsError } from '../errors.ts';
+import { clientOf, normaliseAddress, type PeerResolver } from '../http/address.ts';
+import { type Answer, errorAnswer, type Headers, notAllowed } from '../http/answer.ts';
+import type { Cors } from '../http/cors.ts';
+import { type Exchange, exchangeHandler } from '../http/exchange.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { HttpApp, HttpRequest, HttpResponse } from '../http/uws.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { CloseReason, Stream } from '../hub/stream.ts';
+import type { Logger } from '../logger.ts';
+import { encodeRetry } from '../wire/frame.ts';
+import { Admission, type AdmissionLimits, type Owner, type Refusal } from './admission.ts';
+import { lastEventIdOf, tokensOf } from './stream-request.ts';
+
+/** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
+const RETRY_MS = [1_000, 4_000] as const;
+
+/** When a browser comes back that was refused for now, in milliseconds. */
+const REFUSED_RETRY_MS = [5_000, 15_000] as const;
+
+/** When a browser comes back whose stream gave way to a newer one, in milliseconds: soon would be a circle. */
+const REPLACED_RETRY_MS = [300_000, 600_000] as const;
+
+const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
+
+const STREAM_HEADERS: Headers = [
+  ['Content-Type', 'text/event-stream'],
+  ['Cache-Control', 'no-cache, no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+  ['X-Content-Type-Options', 'nosniff'],
+];
+
+export interface PublicOptions {
+  readonly hub: Hub;
+  readonly verify: Verify;
+  readonly limits: AdmissionLimits;
+  /** A user or address that is full gets its newest stream in for its oldest. */
+  readonly replacesOldest: boolean;
+  /** Bits of an IPv6 address that make one client. */
+  readonly addressPrefix6: number;
+  readonly cors: Cors;
+  readonly peers: PeerResolver;
+  readonly allowsQueryToken: boolean;
+  /** True while connections should not outlive their answer. */
+  readonly isTight: () => boolean;
+  readonly logger: Logger;
+  readonly random?: () => number;
+  /** Unix seconds. */
+  readonly now?: () => number;
+}
+
+export class PublicApp {
+  readonly #options: PublicOptions;
+  readonly #admission: Admission<Stream>;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  isDraining = false;
+
+  constructor(options: PublicOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options.limits);
+    this.#random = options.random ?? Math.random;
+    this.#now = options.now ?? (() => Date.now() / 1000);
+  }
+
+  route(app: HttpApp): void {
+    const { logger, cors, isTight } = this.#options;
+    const headersFor = ({ origin }: RequestHead) => cors.headers(origin);
+    app.any(
+      '/*',
+      exchangeHandler({ logger, isTight, headersFor, takesBodies: false }, (exchange, req) =>
+        this.#handle(exchange, req),
+      ),
+    );
+  }
+
+  /** To be told of every stream that is over. */
+  closed(stream: Stream, reason: CloseReason): void {
+    this.#admission.leave(stream);
+    const level = reason === 'stalled' ? 'info' : 'debug';
+    this.#options.logger[level]({ stream: stream.id, user: stream.user, reason }, 'stream closed');
+  }
+
+  #handle(exchange: Exchange, req: HttpRequest): void {
+    const path = req.getUrl();
+    if (path !== '/events/' && path !== '/events')
+      throw new TidingsError('NOT_FOUND', 'streams are at /events/');
+    switch (exchange.head.method) {
+      case 'get':
+        return this.#open(exchange, req);
+      case 'head':
+        this.#authorise(exchange, req);
+        return exchange.answer({ status: 200, headers: STREAM_HEADERS });
+      case 'options':
+        return exchange.answer(this.#preflight(exchange.head));
+      default:
+        return exchange.answer(notAllowed(ALLOWED_METHODS));
+    }
+  }
+
+  #authorise(exchange: Exchange, req: HttpRequest): Grant {
+    try {
+      return firstGrant(tokensOf(req, this.#options.allowsQueryToken), this.#options.verify);
+    } catch (error) {
+      if (error instanceof TokenRefused) this.#logRefusal(error, this.#addressOf(exchange));
+      throw error;
+    }
+  }
+
+  // Here only: the answer is the same for every reason.
+  #logRefusal({ reason, claim }: TokenRefused, address: string): void {
+    this.#options.logger.debug({ reason, claim, address }, 'token refused');
+  }
+
+  #open(exchange: Exchange, req: HttpRequest): void {
+    const { head } = exchange;
+    const grant = this.#authorise(exchange, req);
+    const address = this.#admission.countsAddresses ? this.#clientOf(exchange) : '';
+    const refusal = this.isDraining ? 'draining' : this.#admit({ user: grant.userId, address });
+    if (refusal !== undefined) return exchange.answer(this.#refusal(head, refusal));
+    const res = exchange.takeOver();
+    this.#writeHead(res, this.#options.cors.headers(head.origin));
+    const stream = this.#options.hub.open(res, {
+      user: grant.userId,
+      channels: grant.channels,
+      address,
+      expiresAt: this.#expiresAt(grant.exp),
+      lastEventId: lastEventIdOf(req) ?? grant.from,
+      // First bytes at once: they carry the head through proxies that wait for a body.
+      greeting: encodeRetry(this.#between(RETRY_MS)),
+    });
+    exchange.onAborted = () => stream.aborted();
+    this.#admission.enter(stream);
+    res.onWritable(() => {
+      stream.writable();
+      return true;
+    });
+  }
+
+  // What an owner has too many of gives way, once for the user and once for the address at most.
+  #admit(owner: Owner): Refusal | undefined {
+    let refusal = this.#admission.refusal(owner);
+    for (let i = 0; i < 2 && refusal !== undefined && this.#options.replacesOldest; i += 1) {
+      const oldest = this.#admission.oldest(owner, refusal);
+      if (oldest === undefined) break;
+      const farewell = Buffer.from(`${encodeRetry(this.#between(REPLACED_RETRY_MS))}:\n`);
+      this.#options.hub.end(oldest, 'replaced', farewell);
+      refusal = this.#admission.refusal(owner);
+    }
+    return refusal;
+  }
+
+  // From wall clock to monotonic clock, so that open streams do not mind when the former is set.
+  #expiresAt(exp: number): number {
+    return this.#options.hub.now() + (exp - this.#now());
+  }
+
+  // EventSource gives up for good on any status but 200, so being full must not look like an error
+  // to it. Probes and scripts get the status they expect.
+  #refusal(head: RequestHead, refusal: string): Answer {
+    this.#options.logger.debug({ refusal }, 'stream refused');
+    const retryMs = this.#between(REFUSED_RETRY_MS);
+    if (head.accept.includes('text/event-stream'))
+      return { status: 200, headers: STREAM_HEADERS, body: encodeRetry(retryMs), closes: true };
+    const full = errorAnswer(
+      new TidingsError('STREAM_LIMIT', `no more streams for now (${refusal}): come back later`),
+    );
+    const retryAfter = String(Math.ceil(retryMs / 1000));
+    return {
+      ...full,
+      headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
+      closes: true, // its file is wanted for others
+    };
+  }
+
+  #preflight({ origin }: RequestHead): Answer {
+    const headers = this.#options.cors.preflightHeaders(origin);
+    return { status: 204, headers: [['Allow', ALLOWED_METHODS], ...headers] };
+  }
+
+  #writeHead(res: HttpResponse, corsHeaders: Headers): void {
+    res.writeStatus('200 OK');
+    for (const [name, value] of STREAM_HEADERS) res.writeHeader(name, value);
+    for (const [name, value] of corsHeaders) res.writeHeader(name, value);
+  }
+
+  #clientOf(exchange: Exchange): string {
+    return clientOf(this.#addressOf(exchange), this.#options.addressPrefix6);
+  }
+
+  #addressOf({ remoteAddress, head }: Exchange): string {
+    return this.#options.peers.resolve(normaliseAddress(remoteAddress), head.forwardedFor);
+  }
+
+  #between([low, high]: readonly [number, number]): number {
+    return low + this.#random() * (high - low);
+  }
+}
