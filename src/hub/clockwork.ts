@@ -54,7 +54,7 @@ export class Clockwork {
   /** From now on a timer runs while there are streams or entries, and none while there are not. */
   start(): void {
     this.#isStarted = true;
-    this.#hub.due.onFilled = this.#arm;
+    this.#hub.flow.due.onFilled = this.#arm;
     this.#hub.aging.onFilled = this.#arm;
     this.#arm();
   }
@@ -67,13 +67,13 @@ export class Clockwork {
 
   /** Does what is due by now. */
   step(): void {
-    this.#hub.readClock();
+    this.#hub.flow.readClock();
     this.#work.run();
   }
 
   readonly #arm = (): void => {
     if (!this.#isStarted || this.#timer !== undefined) return;
-    if (this.#hub.due.size + this.#hub.aging.size === 0) return;
+    if (this.#hub.flow.due.size + this.#hub.aging.size === 0) return;
     this.#timer = setTimeout(this.#onTimer, TICK_MS).unref();
   };
 
@@ -84,7 +84,8 @@ export class Clockwork {
   };
 
   #visitNext(): boolean {
-    const { due, aging, tick } = this.#hub;
+    const { due, tick } = this.#hub.flow;
+    const { aging } = this.#hub;
     const stream = due.take(tick);
     if (stream !== undefined) {
       this.#visit(stream);
@@ -103,13 +104,14 @@ export class Clockwork {
     const left = stream.expiresAt - now;
     if (left <= EXPIRY_NOTICE_SECONDS && !stream.isExpiryAnnounced)
       stream.isExpiryAnnounced = this.#hub.announceExpiry(stream, left);
-    if (this.#beatTick(stream) <= this.#hub.tick) this.#hub.beat(stream);
-    if (stream.state !== StreamState.Closed) this.#hub.due.set(stream, this.#nextTick(stream, now));
+    if (this.#beatTick(stream) <= this.#hub.flow.tick) this.#hub.beat(stream);
+    if (stream.state !== StreamState.Closed)
+      this.#hub.flow.due.set(stream, this.#nextTick(stream, now));
   }
 
   // The first tick at which something may be due, and not one that is being worked off.
   #nextTick(stream: Stream, now: number): number {
-    const { tick } = this.#hub;
+    const { tick } = this.#hub.flow;
     const next = Math.min(
       this.#noticeTick(stream),
       this.#beatTick(stream),
@@ -122,9 +124,9 @@ export class Clockwork {
   // Of the announcement, and after it of the end.
   #noticeTick({ expiresAt, isExpiryAnnounced }: Stream): number {
     if (isExpiryAnnounced) return tickAfter(expiresAt);
-    const again = this.#hub.tick + RETRY_NOTICE_TICKS;
+    const again = this.#hub.flow.tick + RETRY_NOTICE_TICKS;
     const first = tickAfter(expiresAt - EXPIRY_NOTICE_SECONDS);
-    return first > this.#hub.tick ? first : Math.min(again, tickAfter(expiresAt));
+    return first > this.#hub.flow.tick ? first : Math.min(again, tickAfter(expiresAt));
   }
 
   #beatTick({ state, writtenAt, id }: Stream): number {
@@ -139,11 +141,11 @@ export class Clockwork {
 
   // Seconds since the addon's timer was set by a refused write, if it still runs.
   #waitedFor(stream: Stream, now: number): number {
-    return this.#hub.slowStreams.has(stream) ? now - stream.blockedAt : 0;
+    return this.#hub.flow.slowStreams.has(stream) ? now - stream.blockedAt : 0;
   }
 
   #waitsUntil(stream: Stream, now: number): number {
-    if (!this.#hub.slowStreams.has(stream)) return Number.POSITIVE_INFINITY;
+    if (!this.#hub.flow.slowStreams.has(stream)) return Number.POSITIVE_INFINITY;
     const isWaiting = now - stream.blockedAt >= KEEP_WAITING_SECONDS;
     return (isWaiting ? now : stream.blockedAt) + KEEP_WAITING_SECONDS;
   }

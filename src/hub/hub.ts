@@ -15,11 +15,12 @@ import {
 } from '../log/entry.ts';
 import { type Epoch, Lineage } from '../log/lineage.ts';
 import type { RetentionLimits } from '../log/retention.ts';
-import { TICKS_PER_SECOND, Timetable, tickOf } from '../log/timetable.ts';
+import type { Timetable } from '../log/timetable.ts';
 import { ownBytes } from '../wire/frame.ts';
 import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
+import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
 import { Positions, type Start } from './positions.ts';
@@ -48,17 +49,9 @@ export interface OpenOptions extends Start {
 
 export class Hub {
   readonly streams = new Set<Stream>();
-  readonly blockedStreams = new Set<Stream>();
-  /** Streams that blocked and whose socket has not been seen with room to spare since. */
-  readonly slowStreams = new Set<Stream>();
-  /** Streams ended so far whose last bytes the addon still had to send. */
-  endedBlockedCount = 0;
-  /** All streams, by when they are to be looked at. */
-  readonly due = new Timetable<Stream>();
+  readonly flow: Flow;
   /** Channels that hold something, by when they are to `expire`. */
   readonly aging: Timetable<Channel<Stream>>;
-  /** The tick at which the clock was last read. */
-  tick = 0;
   readonly now: () => number;
   readonly #index: ChannelIndex;
   readonly #lineage: Lineage;
@@ -80,6 +73,12 @@ export class Hub {
       missed: (stream, position) => this.#positions.missed(stream, position),
       idle: () => this.#trim(),
     });
+    this.flow = new Flow({
+      retention: this.#index.retention,
+      now: this.now,
+      onResumed: (stream) => this.#flusher.flushFrom(stream, stream.position),
+      onClosed: (stream, reason) => this.#closed(stream, reason),
+    });
     this.#positions = new Positions({
       flusher: this.#flusher,
       lineage: this.#lineage,
@@ -94,7 +93,7 @@ export class Hub {
    * before that what it has missed since `lastEventId`, as far as it is retained.
    */
   open(sink: Sink, options: OpenOptions): Stream {
-    this.readClock();
+    this.flow.readClock();
     this.#lastStreamId += 1;
     const stream = new Stream(sink, {
       id: this.#lastStreamId,
@@ -103,18 +102,13 @@ export class Hub {
       address: options.address,
       position: this.#flusher.head,
       expiresAt: options.expiresAt,
-      owner: this,
+      owner: this.flow,
     });
     this.#index.enter(stream);
     this.streams.add(stream);
-    this.due.set(stream, this.tick + 1);
+    this.flow.opened(stream);
     this.#positions.start(stream, options);
     return stream;
-  }
-
-  /** To be called once per tick while there are streams. */
-  readClock(): void {
-    this.tick = tickOf(this.now());
   }
 
   /** A stream has been silent for long enough: it gets a heartbeat, or a young id in its place. */
@@ -138,11 +132,8 @@ export class Hub {
     if (needed > retention.budgetBytes) throw eventTooLarge();
     if (retention.bytes + needed <= retention.budgetBytes) return;
     if (this.#flusher.pendingBytes + needed > retention.budgetBytes) throw memoryFull();
-    while (!retention.makeRoom(needed, this.#flusher.flushedThrough)) {
-      const stuck = [...this.blockedStreams].find((stream) => stream.heldEntry !== undefined);
-      if (stuck === undefined) throw memoryFull();
-      stuck.close('stalled');
-    }
+    while (!retention.makeRoom(needed, this.#flusher.flushedThrough))
+      if (!this.flow.closeLongestStuck()) throw memoryFull();
   }
 
   /** Takes entries into their channels' logs, in the order of their numbers. Never refuses. */
@@ -177,7 +168,7 @@ export class Hub {
   /** Writes what a stream has not had yet, then `farewell`, and ends it on a whole frame. */
   end(stream: Stream, reason: CloseReason, farewell?: Buffer): void {
     this.#flusher.catchUp(stream);
-    if (stream.state === StreamState.Blocked) this.endedBlockedCount += 1;
+    if (stream.state === StreamState.Blocked) this.flow.endedBlockedCount += 1;
     stream.end(reason, farewell);
   }
 
@@ -227,41 +218,8 @@ export class Hub {
     return this.#index.retention.bytes;
   }
 
-  /** StreamOwner: a stream has room again. */
-  resumed(stream: Stream): void {
-    this.blockedStreams.delete(stream);
-    this.#flusher.flushFrom(stream, stream.position);
-  }
-
-  /** StreamOwner: a stream cannot take more for now. */
-  blocked(stream: Stream): void {
-    stream.blockedAt = this.now();
-    this.blockedStreams.add(stream);
-    this.slowStreams.add(stream);
-    this.due.hasten(stream, this.tick + TICKS_PER_SECOND); // the shortest -stall
-  }
-
-  /** StreamOwner: an entry lives on for a stream's sake. */
-  held(entry: Entry): void {
-    this.#index.retention.hold(entry);
-  }
-
-  /** StreamOwner: a stream no longer needs an entry. */
-  released(entry: Entry): void {
-    this.#index.retention.release(entry);
-  }
-
-  /** StreamOwner: a stream's socket has room to spare. */
-  settled(stream: Stream): void {
-    this.slowStreams.delete(stream);
-  }
-
-  /** StreamOwner: a stream is over. */
-  closed(stream: Stream, reason: CloseReason): void {
+  #closed(stream: Stream, reason: CloseReason): void {
     this.streams.delete(stream);
-    this.due.remove(stream);
-    this.blockedStreams.delete(stream);
-    this.slowStreams.delete(stream);
     this.#positions.forget(stream);
     this.#index.leave(stream);
     this.#onClosed(stream, reason);
@@ -279,10 +237,8 @@ export class Hub {
   // Entries may be evicted for number only up to here. Without any history the logs still hold what
   // Blocked streams have to get.
   #keepFrom(): number {
-    let through = this.#flusher.flushedThrough;
-    if (!this.#keepsOnlyNeeded) return through;
-    for (const { position } of this.blockedStreams) through = Math.min(through, position);
-    return through;
+    const { flushedThrough } = this.#flusher;
+    return this.#keepsOnlyNeeded ? this.flow.leastPosition(flushedThrough) : flushedThrough;
   }
 
   #trim(): void {

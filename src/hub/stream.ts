@@ -31,9 +31,8 @@ export interface StreamOwner {
   /** The tick that it is, or one a little older. */
   readonly tick: number;
   blocked(stream: Stream): void;
-  /** The stream keeps an entry alive from now on, or no longer does. */
-  held(entry: Entry): void;
-  released(entry: Entry): void;
+  /** The stream keeps this entry alive from now on, and no longer the one before. */
+  holds(entry: Entry | undefined, before: Entry | undefined): void;
   /** The stream has been Live again since just now, and is behind. */
   resumed(stream: Stream): void;
   /** The socket has had room to spare since just now: the stream need not be watched any more. */
@@ -225,9 +224,9 @@ export class Stream implements Timed {
 
   #hold(rest: Rest | undefined): void {
     const before = this.#rest;
+    if (rest === before) return;
     this.#rest = rest;
-    if (rest !== undefined) this.#owner.held(rest.entry);
-    if (before !== undefined) this.#owner.released(before.entry);
+    this.#owner.holds(rest?.entry, before?.entry);
   }
 
   #block(): void {

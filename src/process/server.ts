@@ -145,10 +145,10 @@ export class Server {
   async #endStreams(): Promise<void> {
     const { hub } = this;
     this.#logger.info({ streams: hub.streams.size, seconds: this.#config.drain }, 'draining');
-    const before = hub.endedBlockedCount;
+    const before = hub.flow.endedBlockedCount;
     await drain(hub, { windowMs: this.#config.drain * 1_000, hasten: this.#haste.signal });
     this.#logger.info('streams ended');
-    if (hub.endedBlockedCount > before) await this.#pause(STOP_GRACE_MS);
+    if (hub.flow.endedBlockedCount > before) await this.#pause(STOP_GRACE_MS);
   }
 
   // Over at once in haste.

@@ -80,12 +80,14 @@ test('S-28 heartbeat - never inside a frame, however slowly the frame is read', 
     wanted.push(`${payload}\nid: ${id}\n\n`);
   }
   const { hub } = running.server;
-  await eventually(() => hub.blockedStreams.size === 1, { what: 'the stream to block' });
+  await eventually(() => hub.flow.blockedStreams.size === 1, { what: 'the stream to block' });
   await readInSips(client, () => idle.comments.length);
-  assert.equal(hub.blockedStreams.size, 1, 'it was blocked all the time');
+  assert.equal(hub.flow.blockedStreams.size, 1, 'it was blocked all the time');
   client.socket.resume();
   const all = FRAMES * FRAME_BYTES;
-  await eventually(() => client.size > all && hub.blockedStreams.size === 0, { withinMs: 20_000 });
+  await eventually(() => client.size > all && hub.flow.blockedStreams.size === 0, {
+    withinMs: 20_000,
+  });
   await eventually(() => dechunk(client.bytes).includes(wanted.at(-1)!), { withinMs: 20_000 });
   const body = dechunk(client.bytes).toString('latin1');
   const frames = withoutOpening(body)

@@ -56,14 +56,17 @@ test('slow reader - frames of every size around the limits arrive uncorrupted af
       append(running, i + 1, frame);
       if (i % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    await eventually(() => running.server.hub.blockedStreams.size === 1, {
+    await eventually(() => running.server.hub.flow.blockedStreams.size === 1, {
       what: 'the stream to block',
     });
     client.socket.resume();
     const total = sizes.reduce((sum, size) => sum + size, 0);
-    await eventually(() => client.size > total && running.server.hub.blockedStreams.size === 0, {
-      withinMs: 20_000,
-    });
+    await eventually(
+      () => client.size > total && running.server.hub.flow.blockedStreams.size === 0,
+      {
+        withinMs: 20_000,
+      },
+    );
     await eventually(() => withoutNudges(dechunk(client.bytes)).length >= total, {
       withinMs: 20_000,
     });
@@ -93,13 +96,13 @@ test('slow reader - one that pauses 5 s gets every event in order, and lives on'
     append(running, frames.length, frames.at(-1)!);
     if (frames.length % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  await eventually(() => hub.blockedStreams.size === 1, { what: 'the stream to block' });
+  await eventually(() => hub.flow.blockedStreams.size === 1, { what: 'the stream to block' });
   await eventually(() => performance.now() - began > 5_000, {
     withinMs: 6_000,
     what: '5 s of pause',
   });
   client.socket.resume();
-  await eventually(() => hub.blockedStreams.size === 0 && client.size > FLOOD_BYTES, {
+  await eventually(() => hub.flow.blockedStreams.size === 0 && client.size > FLOOD_BYTES, {
     withinMs: 20_000,
   });
   // Past the addon's own 8 to 12 seconds, which a stream that once was blocked must survive.
@@ -133,11 +136,11 @@ test('slow reader - one that never reads is closed as stalled, and holds nothing
   await eventually(
     () => {
       for (let i = 0; i < 100; i += 1) append(running, ++n, frameOf(n, 10_000));
-      return hub.blockedStreams.size === 1;
+      return hub.flow.blockedStreams.size === 1;
     },
     { what: 'the stream to block' },
   );
-  const [stream] = hub.blockedStreams;
+  const [stream] = hub.flow.blockedStreams;
   for (let i = 0; i < 1_000; i += 1) append(running, ++n, frameOf(n, 10_000));
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(
@@ -171,7 +174,7 @@ test('slow reader - others get every event while one in ten is stuck', {
   await eventually(
     () => {
       for (let i = 0; i < 20; i += 1) append(running, ++n, frameOf(n, 10_000));
-      return running.server.hub.blockedStreams.size === 3;
+      return running.server.hub.flow.blockedStreams.size === 3;
     },
     { withinMs: 30_000, what: 'three streams to block' },
   );
@@ -180,5 +183,5 @@ test('slow reader - others get every event while one in ten is stuck', {
     for (const [i, event] of other.events.entries())
       assert.ok(event.data.startsWith(`${i + 1}:8|`) || event.data.includes(`${i + 1}:8|`));
   }
-  assert.equal(running.server.hub.blockedStreams.size, 3);
+  assert.equal(running.server.hub.flow.blockedStreams.size, 3);
 });

@@ -78,7 +78,7 @@ test('R-15 churn - streams that are gone leave no stream and no channel in the s
   await churn({ publicUrl }, 600);
   await eventually(() => server.hub.streams.size === 0, { withinMs: 20_000 });
   assert.equal(server.hub.channels.size, 0);
-  assert.equal(server.hub.blockedStreams.size + server.hub.slowStreams.size, 0);
+  assert.equal(server.hub.flow.blockedStreams.size + server.hub.flow.slowStreams.size, 0);
 });
 
 test('R-22 retention - 100 clients replay what is just being evicted: an event or a notice, never neither', {

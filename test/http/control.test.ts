@@ -338,7 +338,7 @@ test('health - while it leaves: not ready, and emits are told to come back', asy
         to: undefined,
         bytes: Buffer.alloc(10_000, 'x'),
       });
-    return server.hub.blockedStreams.size === 1;
+    return server.hub.flow.blockedStreams.size === 1;
   });
   const stopped = server.stop();
   assert.equal((await call('GET', '/readyz')).status, 503);

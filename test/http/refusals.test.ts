@@ -151,11 +151,11 @@ test('refusals - -over-limit replace: a stream that takes nothing any more gives
   stuck.socket.pause();
   await eventually(async () => {
     await emitRaw(running, `data: ${'x'.repeat(1_000_000)}`);
-    return hub.blockedStreams.size === 1;
+    return hub.flow.blockedStreams.size === 1;
   });
   const next = await open(t, running, 'ann');
   await eventually(() => next.text.includes(':\n'));
-  assert.deepEqual([hub.streams.size, hub.blockedStreams.size], [1, 0]);
+  assert.deepEqual([hub.streams.size, hub.flow.blockedStreams.size], [1, 0]);
   await emitRaw(running, 'data: for the newest');
   assert.equal((await next.next()).data, 'for the newest');
 });

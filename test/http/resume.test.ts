@@ -151,7 +151,7 @@ test('resume - a paused reader whose place is evicted gets one notice and goes o
     async () => {
       await emit(running.controlUrl, { userId: '*', channel: 'news', payload });
       count += 1;
-      return hub.blockedStreams.size === 1;
+      return hub.flow.blockedStreams.size === 1;
     },
     { withinMs: 20_000 },
   );

@@ -67,10 +67,13 @@ test('X-15 trickle - a byte a second is a stall; one that takes turns gets all; 
     what: 'the trickling readers to be closed as stalled',
   });
   assert.ok(stalled().every((line) => String(line['user']).startsWith('slow')));
-  await eventually(() => inTurns.size > EVENTS * EVENT_BYTES && hub.blockedStreams.size === 0, {
-    withinMs: 30_000,
-    what: 'the reader that takes turns to have had all',
-  });
+  await eventually(
+    () => inTurns.size > EVENTS * EVENT_BYTES && hub.flow.blockedStreams.size === 0,
+    {
+      withinMs: 30_000,
+      what: 'the reader that takes turns to have had all',
+    },
+  );
   assert.deepEqual(numbers(dechunk(inTurns.bytes).toString('latin1')), wanted);
   assert.deepEqual([...hub.streams].map((stream) => stream.user).sort(), ['quick', 'turns']);
 });

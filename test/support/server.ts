@@ -44,8 +44,8 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
   t.after(async () => {
     await server.stop();
     assert.equal(server.hub.streams.size, 0, 'streams left open');
-    assert.equal(server.hub.blockedStreams.size, 0, 'blocked streams left');
-    assert.equal(server.hub.slowStreams.size, 0, 'slow streams left');
+    assert.equal(server.hub.flow.blockedStreams.size, 0, 'blocked streams left');
+    assert.equal(server.hub.flow.slowStreams.size, 0, 'slow streams left');
     assertRetained(server.hub);
   });
   const { publicUrl, controlUrl } = server;

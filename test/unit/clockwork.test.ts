@@ -216,7 +216,7 @@ test('idle - a stream is looked at once per heartbeat, and at no other time', as
   const { hub, run, open } = setUp({ heartbeatSeconds: 15 });
   open();
   await run(1);
-  const set = t.mock.method(hub.due, 'set');
+  const set = t.mock.method(hub.flow.due, 'set');
   await run(121);
   assert.ok(set.mock.callCount() <= 10, `${set.mock.callCount()} times in two minutes`);
 });
@@ -251,9 +251,9 @@ test('churn - the oldest streams get their heartbeats and end on time while othe
 test('churn - streams that are gone leave nothing in the timetable', async (t) => {
   const { hub, run, eachTick } = await churned(t, 300);
   await run(20, eachTick);
-  assert.equal(hub.due.size, hub.streams.size);
+  assert.equal(hub.flow.due.size, hub.streams.size);
   for (const stream of hub.streams) stream.aborted();
-  assert.equal(hub.due.size, 0);
+  assert.equal(hub.flow.due.size, 0);
 });
 
 test('history - entries go when their time is over, while others come and go', async () => {

@@ -122,7 +122,7 @@ test('hub - agrees with a naive model: random streams, emits, backpressure and d
   const check = () => {
     for (const reader of readers) {
       const got = reader.sink.text.replaceAll(':\n', '');
-      const isBehind = reader.isGone || hub.blockedStreams.has(reader.stream);
+      const isBehind = reader.isGone || hub.flow.blockedStreams.has(reader.stream);
       const wanted = isBehind ? reader.expected.slice(0, got.length) : reader.expected;
       assert.equal(got, wanted, `seed ${random.seed}, user ${reader.user} on ${reader.channels}`);
     }
@@ -185,7 +185,7 @@ test('hub - agrees with a naive model: random streams, emits, backpressure and d
   }
   await settled();
   check();
-  assert.equal(hub.blockedStreams.size, 0);
+  assert.equal(hub.flow.blockedStreams.size, 0);
 });
 
 test('hub - an emit each to many users in one turn reads the log once per slice, not once per user', async () => {

@@ -148,7 +148,7 @@ test('resume - a replay stops at backpressure and goes on from there', async () 
   sink.isFull = true;
   const ann = open('ann', ['a'], 'e-0', sink);
   await turn();
-  assert.equal(hub.blockedStreams.size, 1);
+  assert.equal(hub.flow.blockedStreams.size, 1);
   assert.equal(sink.writes.length, 1);
   sink.isFull = false;
   ann.stream.writable();
@@ -235,5 +235,5 @@ test('resume - agrees with a naive model: streams that come back with their last
     take(client);
     assert.equal(client.got, client.expected, `seed ${random.seed}`);
   }
-  assert.equal(hub.blockedStreams.size, 0);
+  assert.equal(hub.flow.blockedStreams.size, 0);
 });

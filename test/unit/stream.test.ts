@@ -72,12 +72,12 @@ test('stream - keeps its place when the sink is full, and goes on from there', a
   append('c');
   await turn();
   assert.deepEqual(sink.writes, ['a'], 'blocked: must not write again');
-  assert.equal(hub.blockedStreams.size, 1);
+  assert.equal(hub.flow.blockedStreams.size, 1);
 
   sink.isFull = false;
   stream.writable();
   assert.deepEqual(sink.writes, ['a', NUDGE, 'bc', NUDGE]);
-  assert.deepEqual([stream.state, hub.blockedStreams.size], [StreamState.Live, 0]);
+  assert.deepEqual([stream.state, hub.flow.blockedStreams.size], [StreamState.Live, 0]);
 });
 
 test('stream - a frame half written is finished first, even when its entry is evicted', async () => {
@@ -159,12 +159,12 @@ test('stream - knows the tick of its last write, whatever it was', async () => {
     },
   ];
   for (const [i, write] of writes.entries()) {
-    hub.tick = 100 + i;
+    hub.flow.tick = 100 + i;
     write();
     await turn();
     assert.equal(stream.writtenAt, 100 + i, `${write}`);
   }
-  hub.tick = 200;
+  hub.flow.tick = 200;
   append('for nobody', 'nobody');
   await turn();
   assert.equal(stream.writtenAt, 103);
@@ -197,7 +197,7 @@ test('stream - a full heartbeat or system event blocks it', () => {
     act(stream);
     assert.equal(stream.state, StreamState.Blocked);
   }
-  assert.equal(hub.blockedStreams.size, 2);
+  assert.equal(hub.flow.blockedStreams.size, 2);
 });
 
 test('stream - an end finishes the frame that was half written', async () => {
