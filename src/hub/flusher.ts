@@ -27,6 +27,8 @@ const COMPACT_AT = 1_024;
 export interface FlusherOwner {
   /** Entries after `position` that may have been meant for this stream are gone. */
   missed(stream: Stream, position: number): void;
+  /** Asks a deeper log for them instead, if there is one. */
+  asksDeeper(stream: Stream, position: number): boolean;
   /** Everything due has been written. */
   idle(): void;
 }
@@ -103,6 +105,7 @@ export class Flusher {
     const { channels, user } = stream;
     const from = channels.missedThrough(user, position);
     if (from > position) {
+      if (this.#owner.asksDeeper(stream, position)) return;
       stream.position = from;
       this.#owner.missed(stream, position);
       if (stream.state !== StreamState.Live) return;

@@ -20,6 +20,7 @@ import { ownBytes } from '../wire/frame.ts';
 import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
+import { type DeeperLog, DeeperReader } from './deeper-log.ts';
 import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
@@ -33,6 +34,8 @@ export interface HubOptions {
   /** Epochs of the history that is to be restored, oldest first; their ids are accepted. */
   readonly olderEpochs?: readonly Epoch[];
   readonly notices: NoticeOptions;
+  /** Where what this hub has evicted may still be; undefined: nowhere. */
+  readonly deeperLog?: DeeperLog;
   /** Told once of every stream that is over. */
   readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
   /** Seconds of a monotonic clock. */
@@ -56,6 +59,7 @@ export class Hub {
   readonly #index: ChannelIndex;
   readonly #lineage: Lineage;
   readonly #positions: Positions;
+  readonly #deeper: DeeperReader | undefined;
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
   readonly #keepsOnlyNeeded: boolean;
@@ -71,6 +75,10 @@ export class Hub {
     this.aging = this.#index.retention.aging;
     this.#flusher = new Flusher({
       missed: (stream, position) => this.#positions.missed(stream, position),
+      asksDeeper: (stream, position) => {
+        this.#deeper?.ask(stream, position);
+        return this.#deeper !== undefined;
+      },
       idle: () => this.#trim(),
     });
     this.flow = new Flow({
@@ -85,7 +93,10 @@ export class Hub {
       notices: new Notices(options.notices),
       staleSeconds: options.retention.ttlSeconds / 2,
       now: this.now,
+      hasDeeperLog: options.deeperLog !== undefined,
     });
+    if (options.deeperLog !== undefined)
+      this.#deeper = new DeeperReader(options.deeperLog, this.#flusher, this.#positions);
   }
 
   /**

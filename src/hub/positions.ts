@@ -18,6 +18,8 @@ export interface PositionsOptions {
   readonly staleSeconds: number;
   /** Seconds of a monotonic clock. */
   readonly now: () => number;
+  /** What the hub has evicted is not lost yet. */
+  readonly hasDeeperLog: boolean;
 }
 
 /** What decides where a stream begins. */
@@ -34,15 +36,18 @@ export class Positions {
   readonly #notices: Notices;
   readonly #pastHeads: PastHeads;
   readonly #now: () => number;
+  readonly #hasDeeperLog: boolean;
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
 
-  constructor({ flusher, lineage, notices, staleSeconds, now }: PositionsOptions) {
+  constructor(options: PositionsOptions) {
+    const { flusher, lineage, notices, staleSeconds, now } = options;
     this.#flusher = flusher;
     this.#lineage = lineage;
     this.#notices = notices;
     this.#pastHeads = new PastHeads(staleSeconds);
     this.#now = now;
+    this.#hasDeeperLog = options.hasDeeperLog;
   }
 
   /** Number `n` is in the logs. */
@@ -63,7 +68,7 @@ export class Positions {
     stream.toldThrough = n;
     // Until a replay has gone out, the client's own id is the only one that is true.
     const id = n === head ? this.#lineage.idOf(n) : lastEventId;
-    this.#greet(stream, greeting, isTooLate ? undefined : id);
+    this.#greet(stream, greeting, isTooLate && !this.#hasDeeperLog ? undefined : id);
     if (n === head || stream.state !== StreamState.Live) return;
     if (isTooLate) this.#tooLate.add(stream);
     this.#flusher.markBehind(stream);

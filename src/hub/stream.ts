@@ -43,8 +43,9 @@ export interface StreamOwner {
 /**
  * `Live`: has had everything, or gets it when the flush that is due comes by. `Blocked`: cannot take
  * more. `Behind`: its position is older than that, and it waits for its turn to be brought closer.
+ * `Asking`: so old that a deeper log is asked for what comes next.
  */
-export const StreamState = { Live: 0, Blocked: 1, Closed: 2, Behind: 3 } as const;
+export const StreamState = { Live: 0, Blocked: 1, Closed: 2, Behind: 3, Asking: 4 } as const;
 export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 
 /**
@@ -129,7 +130,7 @@ export class Stream implements Timed {
 
   /** Writes a comment; not to a Blocked stream, where it would tear a frame. */
   heartbeat(): void {
-    if (this.state !== StreamState.Live && this.state !== StreamState.Behind) return;
+    if (this.state === StreamState.Blocked || this.state === StreamState.Closed) return;
     this.writtenAt = this.#owner.tick;
     if (!send(this.#sink, COMMENT, false)) this.#block();
   }

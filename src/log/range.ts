@@ -125,8 +125,8 @@ function merge(parts: readonly (readonly Entry[])[]): Entry[] {
   return entries.filter((entry, i) => i === 0 || entry.n !== entries[i - 1]!.n);
 }
 
-// Whole frames together up to the limit; a frame above it is cut by itself.
-function cut(entries: readonly Entry[]): Piece[] {
+/** Whole frames together up to the limit of a write; a frame above it is cut by itself. */
+export function cut(entries: readonly Entry[]): Piece[] {
   const pieces: Piece[] = [];
   let run: Buffer[] = [];
   let runBytes = 0;

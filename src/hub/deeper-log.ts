@@ -1,0 +1,80 @@
+/**
+ * What lies below a hub's own logs. A hub keeps a tail; where there is more than that, in another thread
+ * or on other machines, a stream whose position is older asks there for its next range, and is told of
+ * a gap only if that is missing there too. A single process has nothing below: its logs are all there is.
+ */
+import type { Entry } from '../log/entry.ts';
+import { cut } from '../log/range.ts';
+import type { Flusher } from './flusher.ts';
+import type { Positions } from './positions.ts';
+import { type Stream, StreamState } from './stream.ts';
+
+/** Whose entries are asked for. Plain data, so that it can cross a thread or a machine. */
+export interface DeeperQuestion {
+  readonly user: string;
+  readonly channels: readonly string[];
+  /** The stream has had everything through this number. */
+  readonly after: number;
+}
+
+export interface DeeperRange {
+  /** Through this number something that was meant for the user is gone for good; `after` when nothing is. */
+  readonly missedThrough: number;
+  /** Whole frames in the order of their numbers, about 256 KB at most. */
+  readonly frames: readonly { readonly n: number; readonly bytes: Uint8Array }[];
+  /** With these frames the stream has had everything through this number; more than `after`. */
+  readonly through: number;
+}
+
+export interface DeeperLog {
+  /** Rejects when it cannot be asked now: the stream is then cut, and comes back with its last id. */
+  read(question: DeeperQuestion): Promise<DeeperRange>;
+}
+
+export class DeeperReader {
+  readonly #log: DeeperLog;
+  readonly #flusher: Flusher;
+  readonly #positions: Positions;
+
+  constructor(log: DeeperLog, flusher: Flusher, positions: Positions) {
+    this.#log = log;
+    this.#flusher = flusher;
+    this.#positions = positions;
+  }
+
+  /** Asks for what a Live stream gets behind `position`; it goes on when the answer is here. */
+  ask(stream: Stream, position: number): void {
+    stream.state = StreamState.Asking;
+    stream.position = position;
+    const channels = stream.channels.channels.map(({ name }) => name);
+    this.#log.read({ user: stream.user, channels, after: position }).then(
+      // In a turn of its own: in a handler of the addon every write would be four.
+      (range) => setImmediate(() => this.#answered(stream, position, range)),
+      () => stream.close('error'),
+    );
+  }
+
+  #answered(stream: Stream, position: number, range: DeeperRange): void {
+    // Blocked by a heartbeat meanwhile: it asks again when it goes on.
+    if (stream.state !== StreamState.Asking) return;
+    if (range.through <= position) return stream.close('error');
+    stream.state = StreamState.Live;
+    if (range.missedThrough <= position) this.#positions.forget(stream);
+    else {
+      stream.position = range.missedThrough;
+      this.#positions.missed(stream, position);
+      if (stream.state !== StreamState.Live) return;
+    }
+    stream.flush(cut(range.frames.map(asEntry)), Math.max(range.through, range.missedThrough));
+    if (stream.state === StreamState.Live) this.#flusher.markBehind(stream);
+  }
+}
+
+const asEntry = ({ n, bytes }: DeeperRange['frames'][number]): Entry => ({
+  n,
+  to: undefined,
+  bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  time: 0,
+  logs: 0,
+  readers: 0,
+});
