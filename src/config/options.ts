@@ -1,6 +1,6 @@
 /**
  * Every option of the command line. Parsing, checks, `-help`, the environment variables and the
- * README's table all come from here.
+ * table in docs/reference.md all come from here.
  */
 
 interface Common {
@@ -179,7 +179,7 @@ const switchValue = (isOn: boolean): string => (isOn ? ' <true or false>' : '');
 const defaultOf = (spec: OptionSpec): string =>
   spec.fallback === '' || spec.fallback === false ? '' : `default ${spec.fallback}`;
 
-/** The README's table. */
+/** The table in docs/reference.md. */
 export function optionsMarkdown(): string {
   const rows = Object.entries(OPTIONS).map(([name, spec]: [string, OptionSpec]) => {
     const fallback = spec.fallback === '' || spec.fallback === false ? '' : `\`${spec.fallback}\``;

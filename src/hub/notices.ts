@@ -9,7 +9,7 @@ import { Spread } from './spread.ts';
 /** Characters of a strange id that are sent back in the notice of its gap. */
 const MAX_ECHO_LENGTH = 64;
 
-/** Why a stream has a gap: see `tidings.gap` in the README. */
+/** Why a stream has a gap: see `tidings.gap` in docs/clients.md. */
 export type GapReason = 'evicted' | 'epoch' | 'unknown' | 'lagged';
 
 export interface Gap {

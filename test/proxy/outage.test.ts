@@ -9,10 +9,10 @@ import { eventually } from '../support/wait.ts';
 import {
   type Behind,
   behindEach,
+  DOCUMENTED_APACHE,
   PROXIES,
   type ProxyKind,
   portOf,
-  README_APACHE,
   startBehind,
 } from './proxies.ts';
 
@@ -25,7 +25,7 @@ const headers = bearer(tokenFor('ann'));
 const startFirst = async (t: Owner, kind: ProxyKind): Promise<Behind> =>
   startBehind(t, kind, { args: ['-bind', `127.0.0.1:${await freePort()}`] });
 
-const MASKING = { kinds: [...PROXIES.filter((kind) => kind.masks), README_APACHE] };
+const MASKING = { kinds: [...PROXIES.filter((kind) => kind.masks), DOCUMENTED_APACHE] };
 
 /** A server where the last one was. */
 const startAgain = (t: Owner, { server }: Behind): Promise<SpawnedServer> =>

@@ -1,6 +1,6 @@
 /** Every proxy the tests run behind, and the server behind one of them. */
 import test, { type TestContext } from 'node:test';
-import { startApache, startDeployedApache, startReadmeApache } from '../support/apache.ts';
+import { startApache, startDeployedApache, startDocumentedApache } from '../support/apache.ts';
 import { startCaddy } from '../support/caddy.ts';
 import { startHaproxy, startHaproxyWithoutTls } from '../support/haproxy.ts';
 import { startNginx } from '../support/nginx.ts';
@@ -41,13 +41,13 @@ export const PROXIES: readonly ProxyKind[] = [
   { name: 'caddy', ...others, skip: missing('caddy'), start: startCaddy },
 ];
 
-/** The block of the README, where the plain one and the whole file differ: while the server is away. */
-export const README_APACHE: ProxyKind = {
-  name: 'apache with the block of the README',
+/** The block of docs/proxies.md, where the plain one and the whole file differ: while the server is away. */
+export const DOCUMENTED_APACHE: ProxyKind = {
+  name: 'apache with the documented block',
   ...apache,
   ...plain,
   masks: true,
-  start: startReadmeApache,
+  start: startDocumentedApache,
 };
 
 export interface Choice {

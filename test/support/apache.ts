@@ -110,10 +110,10 @@ Listen 127.0.0.1:${httpPort}
   return { ...(await run(t, place, sites)), httpUrl: `http://localhost:${httpPort}` };
 }
 
-/** Starts Apache with the block that the README gives as the least that works. */
-export async function startReadmeApache(t: Owner, options: ProxyOptions): Promise<Apache> {
-  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
-  const block = /```apache\n(.+?)```/s.exec(readme)![1]!;
+/** Starts Apache with the block that docs/proxies.md gives as the least that works. */
+export async function startDocumentedApache(t: Owner, options: ProxyOptions): Promise<Apache> {
+  const page = await readFile(new URL('../../../docs/proxies.md', import.meta.url), 'utf8');
+  const block = /```apache\n(.+?)```/s.exec(page)![1]!;
   const { publicPort } = options;
   return startApache(t, { ...options, block: block.replaceAll(':8000', `:${publicPort}`) });
 }

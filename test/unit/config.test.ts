@@ -288,7 +288,7 @@ test('config - proxies are addresses and networks', () => {
     refused(['-secret', 's', '-trust-proxy', bad], /-trust-proxy takes addresses and networks/);
 });
 
-test('config - help and the README table name every option', () => {
+test('config - help and the documented table name every option', () => {
   for (const name of Object.keys(OPTIONS)) {
     assert.ok(helpText().includes(`\n  -${name}`), name);
     assert.ok(optionsMarkdown().includes(`| \`-${name}\` |`), name);
