@@ -1,7 +1,7 @@
 /** Imports point down only. The list of folders is the architecture; a file takes its place by its folder. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -52,5 +52,14 @@ test('layers - files stay short enough to hold in the head', () => {
   for (const file of FILES) {
     const lines = textOf(file).split('\n').length;
     assert.ok(lines <= 300, `${file} has ${lines} lines`);
+  }
+});
+
+test('layers - the reading order of docs/architecture.md names every file', () => {
+  const page = readFileSync(join(SRC, '../docs/architecture.md'), 'utf8');
+  const order = page.slice(page.indexOf('## Reading order'));
+  for (const file of FILES) {
+    const name = basename(file, '.ts');
+    assert.ok(order.includes(`\`${name}\``), `${file} is not in the reading order`);
   }
 });
