@@ -188,6 +188,11 @@ export class Hub {
     this.#index.retention.expire(channel, this.now());
   }
 
+  /** Number through which a stream has had everything that was for it. */
+  positionOf(stream: Stream): number {
+    return this.#positions.of(stream);
+  }
+
   /** Newest number appended. */
   get head(): number {
     return this.#flusher.head;

@@ -119,8 +119,13 @@ export class Positions {
   // A Live stream holds no position of its own while nothing is due to it: it has had all that the
   // others have had. It must hold one before something is written that may block it.
   #settle(stream: Stream): number {
-    stream.position = Math.max(stream.position, this.#flusher.flushedThrough);
+    stream.position = this.of(stream);
     return stream.position;
+  }
+
+  /** Number through which a stream has had everything that was for it. */
+  of({ state, position }: Stream): number {
+    return state === StreamState.Live ? Math.max(position, this.#flusher.flushedThrough) : position;
   }
 
   /** A stream is over. */

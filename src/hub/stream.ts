@@ -50,9 +50,16 @@ export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 
 /**
  * Why a stream is over. `left`: the client, or something on the way to it, closed the connection.
- * `replaced`: a newer one of the same user or address took its place.
+ * `replaced`: a newer one of the same user or address took its place. `kicked`: somebody asked for it.
  */
-export type CloseReason = 'left' | 'stalled' | 'expired' | 'replaced' | 'drain' | 'error';
+export type CloseReason =
+  | 'left'
+  | 'stalled'
+  | 'expired'
+  | 'replaced'
+  | 'kicked'
+  | 'drain'
+  | 'error';
 
 // As few as a comment has: every refused offer stays in the addon's buffer.
 const OFFER_BYTES = COMMENT.length;

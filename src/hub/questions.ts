@@ -1,0 +1,124 @@
+/**
+ * What others ask a hub, and what it answers: plain data both ways, so that a question can cross a
+ * thread or a machine and the answers of many hubs can be gathered.
+ */
+import { encodeRetry } from '../wire/frame.ts';
+import type { Hub } from './hub.ts';
+import { type Stream, StreamState } from './stream.ts';
+
+/** Streams in one answer, at most; the next ones come with `after`. */
+export const MAX_STREAMS_PER_ANSWER = 1_000;
+
+/** Which streams: those for which everything given here is true; of none, all. */
+export interface Selection {
+  readonly id?: number | undefined;
+  readonly user?: string | undefined;
+  readonly channel?: string | undefined;
+}
+
+export type Question =
+  | { readonly ask: 'stats' }
+  /** In the order of their ids, from behind `after` on. */
+  | { readonly ask: 'streams'; readonly which: Selection; readonly after?: number }
+  /** Ends them on a whole frame; they may come back after `retryMs` milliseconds. */
+  | { readonly ask: 'end'; readonly which: Selection; readonly retryMs: number };
+
+export interface HubStats {
+  readonly streams: number;
+  readonly blockedStreams: number;
+  readonly channels: number;
+  readonly retainedBytes: number;
+  readonly head: number;
+}
+
+export interface StreamFacts {
+  readonly id: number;
+  readonly user: string;
+  readonly channels: readonly string[];
+  /** Empty unless addresses are counted. */
+  readonly address: string;
+  /** Number through which it has had everything that was for it. */
+  readonly position: number;
+  readonly isBlocked: boolean;
+}
+
+export interface StreamList {
+  readonly streams: readonly StreamFacts[];
+  /** To be given as `after` for the next ones; undefined when there are none. */
+  readonly next: number | undefined;
+}
+
+export interface Ended {
+  readonly count: number;
+}
+
+/** The answer that goes with a question. */
+export type AnswerTo<Q extends Question> = Q extends { ask: 'stats' }
+  ? HubStats
+  : Q extends { ask: 'streams' }
+    ? StreamList
+    : Ended;
+
+/** Answers at once. A question for a user without a channel looks at every stream: some 50 ns each. */
+export function answerOf<Q extends Question>(hub: Hub, question: Q): AnswerTo<Q>;
+export function answerOf(hub: Hub, question: Question): HubStats | StreamList | Ended {
+  switch (question.ask) {
+    case 'stats':
+      return statsOf(hub);
+    case 'streams':
+      return listOf(hub, selected(hub, question.which), question.after ?? 0);
+    case 'end':
+      return { count: endAll(hub, selected(hub, question.which), question.retryMs) };
+  }
+}
+
+const statsOf = (hub: Hub): HubStats => ({
+  streams: hub.streams.size,
+  blockedStreams: hub.flow.blockedStreams.size,
+  channels: hub.channels.size,
+  retainedBytes: hub.retainedBytes,
+  head: hub.head,
+});
+
+function selected(hub: Hub, { id, user, channel }: Selection): Stream[] {
+  const found: Stream[] = [];
+  const isMeant = (stream: Stream) =>
+    (id === undefined || stream.id === id) && (user === undefined || stream.user === user);
+  for (const stream of candidates(hub, user, channel)) if (isMeant(stream)) found.push(stream);
+  return found;
+}
+
+function* candidates(
+  hub: Hub,
+  user: string | undefined,
+  channel: string | undefined,
+): IterableIterator<Stream> {
+  if (channel === undefined) return yield* hub.streams;
+  const present = hub.channels.get(channel);
+  if (present === undefined) return;
+  if (user !== undefined) return yield* present.of(user);
+  const walk = present.walk();
+  for (let stream = walk.next(); stream !== undefined; stream = walk.next()) yield stream;
+}
+
+function listOf(hub: Hub, streams: Stream[], after: number): StreamList {
+  const rest = streams.filter(({ id }) => id > after).sort((a, b) => a.id - b.id);
+  const page = rest.slice(0, MAX_STREAMS_PER_ANSWER);
+  const next = rest.length > page.length ? page.at(-1)!.id : undefined;
+  return { streams: page.map((stream) => factsOf(hub, stream)), next };
+}
+
+const factsOf = (hub: Hub, stream: Stream): StreamFacts => ({
+  id: stream.id,
+  user: stream.user,
+  channels: stream.channels.channels.map(({ name }) => name),
+  address: stream.address,
+  position: hub.positionOf(stream),
+  isBlocked: stream.state === StreamState.Blocked,
+});
+
+function endAll(hub: Hub, streams: readonly Stream[], retryMs: number): number {
+  const farewell = Buffer.from(`${encodeRetry(retryMs)}:\n`);
+  for (const stream of streams) hub.end(stream, 'kicked', farewell);
+  return streams.length;
+}
