@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--only a,b] [--runs 5] [--scale 1] [--base CLI] [--prove]`: ours and the C floor.
+ * `npm run bench -- [--only a,b] [--runs 5] [--scale 1] [--base CLI] [--prove] [--strict]`: ours, the C floor and the addon alone.
  * `npm run bench:peers -- [--rivals a;b] …`: with every server to compare with that is found.
  * `npm run bench:page`: only writes the page again, from the results there are.
  *
@@ -7,9 +7,13 @@
  * path is judged. `--prove` lets a slowed copy of ours take turns. Results are kept only from full runs (five or more,
  * scale 1, no base, all rivals).
  *
+ * Targets that are not kept are listed at the end; only with `--strict` they make the exit code 1, as machines differ.
+ * A target that was not measured is not kept either.
+ *
  * Without a C compiler the load generator is the one in Node; BENCH_LOAD=node takes that one although there is a compiler.
  */
 import { parseArgs } from 'node:util';
+import { addon } from './peers/addon.ts';
 import { rivals } from './peers/all.ts';
 import { floor } from './peers/floor.ts';
 import { slowed } from './peers/slowed.ts';
@@ -19,6 +23,7 @@ import { deliveryCost } from './scenarios/delivery-cost.ts';
 import { type Entrants, measure } from './support/measure.ts';
 import { writePage } from './support/page.ts';
 import { childrenOf } from './support/procfs.ts';
+import { missedTargets } from './support/report.ts';
 import type { Scenario } from './support/scenario.ts';
 
 const RUNS_TO_KEEP = 5;
@@ -37,6 +42,7 @@ const { values } = parseArgs({
     rivals: { type: 'string' },
     peers: { type: 'boolean', default: false },
     prove: { type: 'boolean', default: false },
+    strict: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
   },
 });
@@ -67,7 +73,7 @@ function entrants(): Entrants {
     ours: [tidings, ...base, ...(values.prove ? [slowed] : [])],
     rivals: wanted.filter((peer) => peer.missing() === undefined),
     absent: wanted.filter((peer) => peer.missing() !== undefined),
-    floor,
+    bounds: [floor, addon],
   };
 }
 
@@ -78,6 +84,13 @@ function commandLine(): string {
   return `npm run bench${values.peers ? ':peers' : ''}${typed && ` -- ${typed}`}`;
 }
 
+/** Every target that was not kept, again: the tables above are long. */
+function tellMissed(missed: readonly string[]): void {
+  console.log(`\n${missed.length > 0 ? 'Not kept:' : 'Every target is kept.'}`);
+  for (const line of missed) console.log(line);
+  if (values.strict && missed.length > 0) process.exitCode = 1;
+}
+
 /** True when the results are kept. */
 async function measureAll(): Promise<boolean> {
   const taking = entrants();
@@ -86,9 +99,13 @@ async function measureAll(): Promise<boolean> {
   const isWhole = values.base === undefined && values.rivals === undefined;
   const isKept = runs >= RUNS_TO_KEEP && scale === 1 && isWhole;
   const kind = values.peers ? 'peers' : 'alone';
+  const measuring = { runs, scale, kind, isKept, command: commandLine(), ...taking } as const;
+  const missed: string[] = [];
   for (const scenario of scenarios()) {
-    await measure(scenario, { runs, scale, kind, isKept, command: commandLine(), ...taking });
+    const report = await measure(scenario, measuring);
+    missed.push(...missedTargets(report).map((line) => line.replace('-', `- ${report.name}:`)));
   }
+  tellMissed(missed);
   if (!isKept)
     console.log(`\nNot kept: results are kept from ${RUNS_TO_KEEP} runs at scale 1, all rivals.`);
   return isKept;

@@ -2,21 +2,30 @@
 import { CLI } from '../../test/support/spawn-server.ts';
 import { SECRET, tokenFor } from '../../test/support/tokens.ts';
 import { freePort, startChild } from '../support/child.ts';
-import { idIn, type Peer, type Publication } from '../support/peer.ts';
+import { idIn, type Peer, type Publication, type Subscription } from '../support/peer.ts';
 
 const CHANNEL = 'chat';
 
 const userId = (index: number): string => `user-${index}`;
 
-const authorization = (index: number): string =>
-  `Authorization: Bearer ${tokenFor(userId(index), CHANNEL)}`;
+const authorization = (index: number, channels: string | readonly string[] = CHANNEL): string =>
+  `Authorization: Bearer ${tokenFor(userId(index), channels)}`;
+
+/** Stream number `index` with a token for other channels than the one that all comparisons use. */
+export const subscriptionTo = (index: number, channels: readonly string[]): Subscription => ({
+  path: '/events/',
+  headers: [authorization(index, channels)],
+});
 
 /** A form with `payload=data: {event}`, to everyone or to one user, as the backends of today post it. */
-export const publicationFor = (to: string): Publication => ({
+export const publicationFor = (to: string, ...channels: readonly string[]): Publication => ({
   path: '/emit/',
   headers: ['Content-Type: application/x-www-form-urlencoded'],
-  body: `userId=${encodeURIComponent(to)}&channel=${CHANNEL}&payload=data%3A%20{event}`,
+  body: `userId=${encodeURIComponent(to)}&${channelFields(channels)}&payload=data%3A%20{event}`,
 });
+
+const channelFields = (channels: readonly string[]): string =>
+  (channels.length > 0 ? channels : [CHANNEL]).map((name) => `channel=${name}`).join('&');
 
 /** The limits are lifted because every stream of a benchmark comes from a few addresses. */
 const LIMITS = ['-max-streams', '-max-streams-per-user', '-max-streams-per-address'];

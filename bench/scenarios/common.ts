@@ -1,9 +1,11 @@
 /** What several scenarios do alike. */
+import { addon } from '../peers/addon.ts';
 import { floor } from '../peers/floor.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { type Counted, faults } from '../support/load.ts';
 import type { Peer } from '../support/peer.ts';
-import type { Settings, Sheet } from '../support/scenario.ts';
+import { NCHAN } from '../support/ratios.ts';
+import { type Scenario, type Settings, Sheet, type Target } from '../support/scenario.ts';
 import { ratios } from '../support/stats.ts';
 
 /** All servers, ours first; without those that cannot run here. */
@@ -13,6 +15,13 @@ export const servers = ({ ours, rivals }: Settings): Peer[] =>
 /** The same and the C floor. */
 export const serversAndFloor = (settings: Settings): Peer[] =>
   floor.missing() === undefined ? [...servers(settings), floor] : servers(settings);
+
+/** All servers and the addon alone: for what is counted in answers, not in deliveries. */
+export const serversAndCeiling = (settings: Settings): Peer[] => [...servers(settings), addon];
+
+/** Limits beside Nchan are for the runs in which it takes part. */
+export const askable = ({ rivals }: Settings, targets: readonly Target[]): Target[] =>
+  targets.filter(({ over }) => over !== NCHAN || rivals.some(({ name }) => name === NCHAN));
 
 /**
  * False, and a note, when `work` fails for a server that is not ours: one that breaks must not cost the others their
@@ -57,6 +66,35 @@ export async function inTurns(sheet: Sheet, settings: Settings, turns: Turns): P
     taking = able;
   }
 }
+
+/** One server's turn; what it starts is closed by `owner`. */
+export interface Turn {
+  readonly owner: Cleanup;
+  readonly peer: Peer;
+  readonly scale: number;
+}
+
+export interface Rounds {
+  readonly peers: (settings: Settings) => readonly Peer[];
+  /** As in `Turns`. */
+  readonly shown: string;
+  readonly targets?: readonly Target[];
+  readonly measure: (sheet: Sheet, turn: Turn) => Promise<void>;
+}
+
+/** The whole of a scenario that measures each server by itself. */
+export const rounds =
+  ({ peers, shown, targets = [], measure }: Rounds): Scenario['run'] =>
+  async (settings) => {
+    const { scale } = settings;
+    const sheet = new Sheet();
+    await inTurns(sheet, settings, {
+      peers: peers(settings),
+      shown,
+      measure: (owner, peer) => measure(sheet, { owner, peer, scale }),
+    });
+    return { rows: sheet.rows(), targets: askable(settings, targets), notes: [...sheet.notes] };
+  };
 
 /** What was wrong in all of these runs together. */
 export function noteFaults(sheet: Sheet, subject: string, runs: readonly Counted[]): void {

@@ -1,9 +1,7 @@
 /** From emit to arrival at a rate that does not fill the machine: what a user waits. */
-import type { Cleanup } from '../support/cleanup.ts';
 import { type Quantiles, startLoad } from '../support/load.ts';
-import type { Peer } from '../support/peer.ts';
-import { type Result, type Scenario, type Settings, Sheet } from '../support/scenario.ts';
-import { inTurns, noteFaults, serversAndFloor } from './common.ts';
+import type { Scenario, Sheet } from '../support/scenario.ts';
+import { noteFaults, rounds, serversAndFloor, type Turn } from './common.ts';
 
 const STREAMS = 1_000;
 const WARM_UP_EVENTS = 50;
@@ -23,7 +21,7 @@ function record(sheet: Sheet, subject: string, what: string, quantiles: Quantile
   sheet.add(subject, `${what} p99.9`, 'ms', p999Us / 1e3);
 }
 
-async function measure(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): Promise<void> {
+async function measure(sheet: Sheet, { owner, peer, scale }: Turn): Promise<void> {
   const load = await startLoad(owner, await peer.start(owner), { streams: STREAMS });
   const deadline = DEADLINE_SECONDS;
   await load.run({ mode: 'lockstep', count: WARM_UP_EVENTS, seconds: WARM_UP_SECONDS, deadline });
@@ -35,16 +33,6 @@ async function measure(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number):
   sheet.add(peer.name, 'CPU of the server', '% of a core', counted.serverCpuShare * 100);
 }
 
-async function run(settings: Settings): Promise<Result> {
-  const sheet = new Sheet();
-  await inTurns(sheet, settings, {
-    peers: serversAndFloor(settings),
-    shown: `${LAST} p99`,
-    measure: (owner, peer) => measure(sheet, owner, peer, settings.scale),
-  });
-  return { rows: sheet.rows(), targets: [], notes: [...sheet.notes] };
-}
-
 export const latency: Scenario = {
   name: 'latency',
   title: `Latency of ${EVENTS_PER_SECOND} broadcasts a second to 1,000 streams, 140-byte events`,
@@ -53,5 +41,5 @@ export const latency: Scenario = {
     'and to the arrival at the last of them. Reading 1,000 streams takes the generator its time too: the C floor has it in its figures as all others. ' +
     'A fresh server for each round, servers in turn, after a warm-up.',
   headline: { metric: `${LAST} p99`, better: 'less' },
-  run,
+  run: rounds({ peers: serversAndFloor, shown: `${LAST} p99`, measure }),
 };

@@ -1,9 +1,10 @@
 /** An event for one user of many: what a server pays that looks for that user among all streams. */
 import type { Cleanup } from '../support/cleanup.ts';
 import { type Load, type Run, startLoad } from '../support/load.ts';
-import type { Peer, RunningPeer } from '../support/peer.ts';
-import { type Result, type Scenario, type Settings, Sheet } from '../support/scenario.ts';
-import { inTurns, noteFaults, serversAndFloor } from './common.ts';
+import type { RunningPeer } from '../support/peer.ts';
+import { NCHAN, OURS } from '../support/ratios.ts';
+import type { Scenario, Sheet } from '../support/scenario.ts';
+import { noteFaults, rounds, serversAndFloor, type Turn } from './common.ts';
 
 const STREAMS = 10_000;
 /** The one user that events are for; users 0 to 9,998 are the others. */
@@ -24,7 +25,7 @@ async function openOne(owner: Cleanup, peer: RunningPeer): Promise<Load | undefi
   return startLoad(owner, peer, { streams: 1, firstUser: USER, publication });
 }
 
-async function measure(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): Promise<void> {
+async function measure(sheet: Sheet, { owner, peer, scale }: Turn): Promise<void> {
   const load = await openOne(owner, await peer.start(owner));
   if (!load) return void sheet.notes.add(`${peer.name}: cannot publish to one user`);
   const timed = (mode: Run['mode'], seconds: number, publishers = 1) =>
@@ -47,16 +48,6 @@ async function measure(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number):
   sheet.add(peer.name, 'emit to receive p99', 'ms', single.latency.p99Us / 1e3);
 }
 
-async function run(settings: Settings): Promise<Result> {
-  const sheet = new Sheet();
-  await inTurns(sheet, settings, {
-    peers: serversAndFloor(settings),
-    shown: RATE,
-    measure: (owner, peer) => measure(sheet, owner, peer, settings.scale),
-  });
-  return { rows: sheet.rows(), targets: [], notes: [...sheet.notes] };
-}
-
 export const oneUser: Scenario = {
   name: 'one-user',
   title: 'Events for one user of 10,000, each with a stream',
@@ -64,5 +55,10 @@ export const oneUser: Scenario = {
     `Events for one user while 9,999 others have idle streams. For ${SECONDS} seconds each: the next one when the last has arrived (CPU, latency), ` +
     `then from ${PUBLISHERS} connections as fast as they are answered; what counts is what arrived. A fresh server for each round, servers in turn, after a warm-up.`,
   headline: { metric: RATE, better: 'more' },
-  run,
+  run: rounds({
+    peers: serversAndFloor,
+    shown: RATE,
+    measure,
+    targets: [{ subject: OURS, over: NCHAN, metric: RATE, atLeast: 1 }],
+  }),
 };

@@ -11,7 +11,8 @@ export interface Entrants {
   readonly rivals: readonly Peer[];
   /** Rivals that cannot run here. */
   readonly absent: readonly Peer[];
-  readonly floor: Peer;
+  /** The floor and the ceiling. */
+  readonly bounds: readonly Peer[];
 }
 
 export interface Measuring extends Entrants {
@@ -23,8 +24,8 @@ export interface Measuring extends Entrants {
 }
 
 /** Those of the servers that the scenario has figures of. */
-function measured({ ours, rivals, floor }: Entrants, { rows }: Result): Peer[] {
-  const all = [...ours, ...rivals, floor];
+function measured({ ours, rivals, bounds }: Entrants, { rows }: Result): Peer[] {
+  const all = [...ours, ...rivals, ...bounds];
   const names = all.map(({ name }) => name);
   const seen = new Set(rows.map(({ subject }) => serverOf(subject, names)));
   return all.filter(({ name }) => seen.has(name));
@@ -37,7 +38,8 @@ function leftOut(peer: Peer): Entrant {
   return { ...entrant(peer), missing: peer.missing() ?? 'for no known reason' };
 }
 
-export async function measure(scenario: Scenario, measuring: Measuring): Promise<void> {
+/** Resolves with what was printed. */
+export async function measure(scenario: Scenario, measuring: Measuring): Promise<Report> {
   const { ours, rivals, runs, scale, kind, command } = measuring;
   const machine = machineFooter(command);
   console.log(`\n${scenario.name} … (load generator: ${loadGenerator()})`);
@@ -54,4 +56,5 @@ export async function measure(scenario: Scenario, measuring: Measuring): Promise
   };
   console.log(`\n${printed(report)}`);
   if (measuring.isKept) save(report);
+  return report;
 }

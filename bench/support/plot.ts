@@ -1,7 +1,7 @@
 /** The headline of a scenario as a picture: one bar for each server, and the machine it was measured on. */
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { FLOOR, OURS, serverOf } from './ratios.ts';
+import { BOUNDS, OURS, serverOf } from './ratios.ts';
 import { figure, footerParts, headlineMetric, servers } from './report.ts';
 import type { Report } from './results.ts';
 import { summarise } from './stats.ts';
@@ -16,7 +16,7 @@ const LINEAR_FACTOR = 30;
 /** White paper and dark ink: the page it is shown on may be light or dark. */
 const PAPER = '#ffffff';
 const INK = '#24292f';
-const COLOURS = { ours: '#0b6bcb', floor: '#8c959f', others: '#d9a441' };
+const COLOURS = { ours: '#0b6bcb', bound: '#8c959f', others: '#d9a441' };
 
 interface Bar {
   readonly server: string;
@@ -29,7 +29,7 @@ interface Bar {
 
 function kindOf(server: string | undefined): Bar['kind'] {
   if (server === OURS) return 'ours';
-  return server === FLOOR ? 'floor' : 'others';
+  return server !== undefined && BOUNDS.includes(server) ? 'bound' : 'others';
 }
 
 /** Best first. */

@@ -5,6 +5,11 @@ import { ratios } from './stats.ts';
 /** The servers that all others are divided by. */
 export const OURS = 'tidings';
 export const FLOOR = 'C floor';
+export const CEILING = 'addon alone';
+/** What is not a server but a limit for all of them. */
+export const BOUNDS: readonly string[] = [FLOOR, CEILING];
+/** The rival that limits are set beside. */
+export const NCHAN = 'Nchan';
 
 type Rows = readonly Row[];
 

@@ -1,5 +1,5 @@
 /** One section of the page, as Markdown that is also fit for a terminal. */
-import { counterpart, FLOOR, limited, OURS, ratioOf, rowOf, serverOf } from './ratios.ts';
+import { BOUNDS, counterpart, limited, OURS, ratioOf, rowOf, serverOf } from './ratios.ts';
 import type { Report } from './results.ts';
 import type { Row, Target } from './scenario.ts';
 import { summarise } from './stats.ts';
@@ -45,7 +45,7 @@ function divisors(report: Report): string[] {
       ({ subject, metric }) =>
         serverOf(subject, names) === name && metric === headlineMetric(report),
     );
-  return names.length < 2 ? [] : [OURS, FLOOR].filter(measured);
+  return names.length < 2 ? [] : [OURS, ...BOUNDS].filter(measured);
 }
 
 function ratioCell(report: Report, row: Row, other: string): string {
@@ -91,6 +91,10 @@ function restTable(report: Report): string {
   return table(['Server', ...head], lines);
 }
 
+function isKept({ atMost = Infinity, atLeast = -Infinity }: Target, median: number): boolean {
+  return median <= atMost && median >= atLeast;
+}
+
 /** The limit in words, and whether the median keeps it. */
 export function verdict(target: Target, rows: readonly Row[]): string {
   const { subject, over, metric, atMost, atLeast } = target;
@@ -99,18 +103,21 @@ export function verdict(target: Target, rows: readonly Row[]): string {
   const samples = limited(target, rows);
   if (samples === undefined) return `- ${what}, ${metric}: ${limit}; **not measured**`;
   const { median } = summarise(samples);
-  const isKept = median <= (atMost ?? Infinity) && median >= (atLeast ?? -Infinity);
-  return `- ${what}, ${metric}: ${limit}; ${isKept ? 'kept' : '**not kept**'} (${figure(median)})`;
+  const kept = isKept(target, median) ? 'kept' : '**not kept**';
+  return `- ${what}, ${metric}: ${limit}; ${kept} (${figure(median)})`;
 }
 
-/** Limits that divide by a server are for the runs in which it could take part. */
-function verdicts(report: Report): string {
-  const left = report.kind === 'alone' ? [OURS, FLOOR] : undefined;
+/** Limits that divide by a rival are for the runs in which it could take part. */
+function verdicts(report: Report): string[] {
+  const isOfOurs = (over: string) => serverOf(over, [OURS, ...BOUNDS]) !== undefined;
   return report.targets
-    .filter(({ over }) => over === undefined || left === undefined || left.includes(over))
-    .map((target) => verdict(target, report.rows))
-    .join('\n');
+    .filter(({ over }) => over === undefined || report.kind === 'peers' || isOfOurs(over))
+    .map((target) => verdict(target, report.rows));
 }
+
+/** The verdicts on targets that were not kept, or not measured. */
+export const missedTargets = (report: Report): string[] =>
+  verdicts(report).filter((line) => line.includes('**not '));
 
 function notes({ notes: said, entrants }: Report): string {
   const absent = entrants.filter(({ missing }) => missing !== undefined);
@@ -132,7 +139,7 @@ export function section(report: Report, figures = ''): string {
     figures,
     headlineTable(report),
     restTable(report),
-    verdicts(report),
+    verdicts(report).join('\n'),
     notes(report),
     footer(report),
   ];

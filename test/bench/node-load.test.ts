@@ -29,6 +29,7 @@ for (const kind of GENERATORS) {
       const peer = await server(t);
       const generator = await startGenerator(t, { kind, peer, streams: STREAMS });
       assert.equal(generator.opened['open'], STREAMS);
+      assert.equal(generator.opened['deliveries'], 0, 'the opening frame is no event');
       for (const line of RUNS) {
         const answer = await generator.run(line);
         assert.deepEqual(counts(answer), FAULTLESS, line);
@@ -58,6 +59,33 @@ for (const kind of GENERATORS) {
       );
     },
   );
+
+  test(`generator in ${kind} - does not count what a server says of itself`, options, async (t) => {
+    const opening =
+      'retry: 2500\n:\nevent: tidings.open\ndata: {"heartbeat":15,"expires":3600}\nid: abc-7\n\n';
+    const peer = await fakeSse(t, { greeting: opening, piece: 7 });
+    const generator = await startGenerator(t, { kind, peer, streams: STREAMS });
+    const { open, deliveries, outOfOrder } = generator.opened;
+    assert.deepEqual(
+      { open, deliveries, outOfOrder },
+      { open: STREAMS, deliveries: 0, outOfOrder: 0 },
+    );
+    for (const line of RUNS) assert.deepEqual(counts(await generator.run(line)), FAULTLESS, line);
+  });
+
+  test(`generator in ${kind} - opens each stream with a token of its own`, options, async (t) => {
+    const seen: string[] = [];
+    const peer = await fakeSse(t, {
+      subscribed: ({ url, headers }) => seen.push(`${url} ${headers.authorization}`),
+    });
+    const subscribe = (index: number) => ({
+      path: `/${index}`,
+      headers: [`Authorization: Bearer token-${index}`],
+    });
+    await startGenerator(t, { kind, peer: { ...peer, subscribe }, streams: STREAMS });
+    const expected = Array.from({ length: STREAMS }, (_, n) => `/${n} Bearer token-${n}`);
+    assert.deepEqual(seen.sort(), expected.sort());
+  });
 
   test(`generator in ${kind} - sees that unread streams were closed`, options, async (t) => {
     const peer = await fakeSse(t, { resets: true });

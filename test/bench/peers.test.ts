@@ -1,10 +1,11 @@
 /** The benchmarks' peers do what the figures claim they did. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { get, request } from 'node:http';
+import { get, type IncomingMessage, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { addon } from '../../bench/peers/addon.ts';
 import { rivals } from '../../bench/peers/all.ts';
-import { tidings } from '../../bench/peers/tidings.ts';
+import { publicationFor, subscriptionTo, tidings } from '../../bench/peers/tidings.ts';
 import { Cleanup } from '../../bench/support/cleanup.ts';
 import { firstEvent } from '../../bench/support/first-event.ts';
 import type { Publication, RunningPeer, Subscription } from '../../bench/support/peer.ts';
@@ -41,13 +42,18 @@ async function becomeReady(peer: RunningPeer, streams: readonly Words[]): Promis
   if (peer.toUser) await becomes('one', peer.toUser(1), [streams[1]!]);
 }
 
-async function publish(peer: RunningPeer, publication: Publication, text: string): Promise<void> {
+async function publish(
+  peer: RunningPeer,
+  publication: Publication,
+  text: string,
+): Promise<IncomingMessage & { body: string }> {
   const { path, headers, body } = publication;
   const post = request({ ...peer.emit, path, method: 'POST', headers: fields(headers) });
   post.end(body.replace('{event}', text));
   const [answer] = await once(post, 'response');
-  await answer.resume().toArray();
+  const parts = await answer.setEncoding('utf8').toArray();
   assert.ok(answer.statusCode < 300, `${peer.name} answered ${answer.statusCode}`);
+  return Object.assign(answer, { body: parts.join('') });
 }
 
 async function deliversToEachHerOwn(
@@ -104,3 +110,40 @@ for (const peer of [tidings, ...rivals]) {
     await sendsWhatWasMissed(t, owner, running);
   });
 }
+
+test('peers - the addon alone answers an emit as we do, body and head', async (t) => {
+  const owner = new Cleanup();
+  t.after(() => owner.close());
+  const [ours, alone] = [await tidings.start(owner), await addon.start(owner)];
+  const answers = [];
+  // Large enough to come in more than one piece: the answer waits for the last.
+  for (const peer of [ours, alone])
+    answers.push(await publish(peer, peer.broadcast, 'x'.repeat(100_000)));
+  const [expected, answer] = answers;
+  // Values differ in the id, and in when it is.
+  assert.deepEqual(Object.keys(answer!.headers).sort(), Object.keys(expected!.headers).sort());
+  const parts = ({ body }: { body: string }) => Object.keys(JSON.parse(body) as object);
+  assert.deepEqual(parts(answer!), parts(expected!));
+  const [length, ownLength] = [answer!.body.length, expected!.body.length];
+  assert.ok(Math.abs(length - ownLength) < 8, `${length} bytes, ours ${ownLength}`);
+});
+
+test('peers - streams with channels of their own hear those and the one of all', async (t) => {
+  const owner = new Cleanup();
+  t.after(() => owner.close());
+  const peer = await tidings.start(owner);
+  const streams = await Promise.all(
+    [0, 1, 2].map((index) => open(owner, peer, subscriptionTo(index, ['all', `user-${index}`]))),
+  );
+  await publish(peer, publicationFor('*', 'user-1'), 'event-own');
+  const both = await publish(peer, publicationFor('*', 'user-1', 'user-2'), 'event-both');
+  assert.equal((JSON.parse(both.body) as { streams: number }).streams, 2);
+  await publish(peer, publicationFor('*', 'all'), 'event-all');
+  const arrived = () => streams.map((words) => words('event'));
+  await eventually(() => arrived().every((texts) => texts.includes('event-all')));
+  assert.deepEqual(arrived(), [
+    ['event-all'],
+    ['event-own', 'event-both', 'event-all'],
+    ['event-both', 'event-all'],
+  ]);
+});

@@ -6,6 +6,8 @@ import type { RunningPeer } from '../../bench/support/peer.ts';
 import type { Owner } from './sse-client.ts';
 
 export interface Behaviour {
+  /** Told of each request that opens a stream. */
+  readonly subscribed?: (request: IncomingMessage) => void;
   /** What a stream is sent with its head. */
   readonly greeting?: string;
   /** The events that are sent once `events`, all that were published so far, are there: the last one by default. */
@@ -23,6 +25,7 @@ const latest = (events: readonly string[]): readonly string[] => events.slice(-1
 /** Sends what `send` says to every stream. */
 function route(behaviour: Behaviour): (request: IncomingMessage, response: ServerResponse) => void {
   const {
+    subscribed = () => {},
     greeting = ':\n\n',
     send = latest,
     resets = false,
@@ -33,6 +36,7 @@ function route(behaviour: Behaviour): (request: IncomingMessage, response: Serve
   const events: string[] = [];
   return async (request, response) => {
     if (request.method === 'GET') {
+      subscribed(request);
       streams.push(response.writeHead(200, { 'Content-Type': 'text/event-stream' }));
       response.write(greeting);
       return;

@@ -1,11 +1,13 @@
 /** The arithmetic of the benchmarks' page, on three servers whose figures are made up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nchan } from '../../bench/peers/nchan.ts';
 import { slowDown } from '../../bench/peers/slowed.ts';
+import { askable } from '../../bench/scenarios/common.ts';
 import { between, page } from '../../bench/support/page.ts';
 import { barsOf, plot, wrapped } from '../../bench/support/plot.ts';
 import { serverOf } from '../../bench/support/ratios.ts';
-import { figure, section, verdict } from '../../bench/support/report.ts';
+import { figure, missedTargets, section, verdict } from '../../bench/support/report.ts';
 import type { Report } from '../../bench/support/results.ts';
 import { summarise } from '../../bench/support/stats.ts';
 
@@ -72,6 +74,34 @@ test('bench - a limit on a ratio is kept, broken or not measured', () => {
   assert.match(verdict(target!, REPORT.rows), /not kept.*2\.00/);
   assert.match(verdict({ ...target!, atMost: 2 }, REPORT.rows), /; kept \(2\.00\)/);
   assert.match(verdict({ ...target!, over: 'nobody' }, REPORT.rows), /not measured/);
+});
+
+test('bench - alone, limits beside ours and the bounds are judged, those beside a rival are not', () => {
+  const limit = (over: string) => ({ subject: 'tidings', over, metric, atMost: 1.5 });
+  const targets = ['Nchan', 'C floor', 'tidings, idle'].map(limit);
+  const idle = { subject: 'tidings, idle', metric, unit: 'µs', samples: [1, 1, 1] };
+  const alone: Report = { ...REPORT, kind: 'alone', rows: [...REPORT.rows, idle], targets };
+  const judged = section(alone).match(/^- tidings ÷ [^:]+: at most 1\.5; .*$/gm);
+  assert.deepEqual(judged, [
+    `- tidings ÷ C floor, ${metric}: at most 1.5; **not kept** (2.00)`,
+    `- tidings ÷ tidings, idle, ${metric}: at most 1.5; **not kept** (4.00)`,
+  ]);
+});
+
+test('bench - targets that are not kept or not measured are missed, others are not', () => {
+  const [target] = REPORT.targets;
+  const targets = [target!, { ...target!, atMost: 2 }, { ...target!, over: 'nobody' }];
+  const missed = missedTargets({ ...REPORT, targets });
+  assert.equal(missed.length, 2);
+  assert.match(missed[0]!, /not kept/);
+  assert.match(missed[1]!, /not measured/);
+});
+
+test('bench - limits beside Nchan are for runs in which it takes part', () => {
+  const settings = { runs: 1, scale: 1, ours: [], rivals: [], log: () => {} };
+  const targets = ['C floor', 'Nchan'].map((over) => ({ subject: 'tidings', over, metric }));
+  assert.deepEqual(askable(settings, targets), targets.slice(0, 1));
+  assert.deepEqual(askable({ ...settings, rivals: [nchan] }, targets), targets);
 });
 
 test('bench - the page says who was left out, what was lost and on which machine', () => {
