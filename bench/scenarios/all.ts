@@ -8,6 +8,7 @@ import { idleMemory } from './idle-memory.ts';
 import { latency } from './latency.ts';
 import { manyPublishers } from './many-publishers.ts';
 import { oneUser } from './one-user.ts';
+import { ownChannels } from './own-channels.ts';
 import { publishRate } from './publish-rate.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { slowCrowd } from './slow-crowd.ts';
@@ -27,6 +28,11 @@ export const COMPARISONS: readonly Scenario[] = [
 ];
 
 /** Those that ask about something only our own server has. */
-const OURS_ONLY: readonly Scenario[] = [controlCalls, controlUnderBroadcast, slowCrowd];
+const OURS_ONLY: readonly Scenario[] = [
+  ownChannels,
+  controlCalls,
+  controlUnderBroadcast,
+  slowCrowd,
+];
 
 export const SCENARIOS: readonly Scenario[] = [...COMPARISONS, ...OURS_ONLY];
