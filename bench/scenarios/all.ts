@@ -13,6 +13,7 @@ import { publishRate } from './publish-rate.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { slowCrowd } from './slow-crowd.ts';
 import { stuckReaders } from './stuck-readers.ts';
+import { twoChannels } from './two-channels.ts';
 
 /** Those that other servers take part in. */
 export const COMPARISONS: readonly Scenario[] = [
@@ -30,6 +31,7 @@ export const COMPARISONS: readonly Scenario[] = [
 /** Those that ask about something only our own server has. */
 const OURS_ONLY: readonly Scenario[] = [
   ownChannels,
+  twoChannels,
   controlCalls,
   controlUnderBroadcast,
   slowCrowd,
