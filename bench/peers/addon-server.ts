@@ -7,7 +7,7 @@ import { createApp, type HttpResponse, listenTcp } from '../../src/http/uws.ts';
 
 const ID = 'addonalone-12345';
 const ANSWER = `${JSON.stringify({ id: ID, streams: 0 })}\n`;
-const HEADERS = [...JSON_HEADERS, ['Tidings-Position', ID]] as const;
+const HEADERS = [...JSON_HEADERS, ['Tidings-Position', ID], ['Keep-Alive', 'timeout=5']] as const;
 
 /** The addon corks by itself what is answered within `onData`. */
 function answer(res: HttpResponse): void {

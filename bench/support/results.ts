@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { ROOT } from './build.ts';
 import type { Result, Scenario } from './scenario.ts';
 
-/** `alone`: ours and the C floor; `peers`: with all others that are found. */
+/** `alone`: ours, the C floor and the addon alone; `peers`: with all others that are found. */
 export type Kind = 'alone' | 'peers';
 
 /** A server as the report names it. */
