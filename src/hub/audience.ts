@@ -24,9 +24,21 @@ function countOf(channel: Channel<Stream>, users: Iterable<string>): number {
 function countAll(channels: readonly Channel<Stream>[]): number {
   if (channels.length < 2) return channels[0]?.streamCount ?? 0;
   const sorted = [...channels].sort((a, b) => b.streamCount - a.streamCount);
+  if (sorted.length === 2) return countTwo(sorted[0]!, sorted[1]!);
   let count = sorted[0]!.streamCount;
   for (let i = 1; i < sorted.length; i += 1) count += countOutside(sorted[i]!, sorted.slice(0, i));
   return count;
+}
+
+// Emitters use the same two again and again: the walk is remembered until somebody comes or goes.
+function countTwo(larger: Channel<Stream>, smaller: Channel<Stream>): number {
+  const changes = larger.changes + smaller.changes; // neither ever falls
+  let known = smaller.overlap;
+  if (known === undefined || known.other !== larger.name || known.changes !== changes) {
+    known = { other: larger.name, changes, outside: countOutside(smaller, [larger]) };
+    smaller.overlap = known;
+  }
+  return larger.streamCount + known.outside;
 }
 
 function countOutside(channel: Channel<Stream>, others: readonly Channel<Stream>[]): number {

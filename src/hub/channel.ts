@@ -13,12 +13,23 @@ export interface Member {
   readonly user: string;
 }
 
+/** How many streams of one channel are not on another; true until somebody comes or goes on either. */
+export interface Overlap {
+  readonly other: string;
+  readonly changes: number;
+  readonly outside: number;
+}
+
 export class Channel<S extends Member> implements Timed {
   readonly name: string;
   readonly log = new ChannelLog();
   /** User to that user's stream, or streams when there are several. */
   readonly users = new Map<string, S | Set<S>>();
   streamCount = 0;
+  /** How often somebody has come or gone. */
+  changes = 0;
+  /** Owned by `audience`. */
+  overlap: Overlap | undefined;
   /** A flush of all of this channel's streams is due. Owned by the flusher. */
   isQueued = false;
   dueAt = NEVER;
@@ -45,6 +56,7 @@ export class Channel<S extends Member> implements Timed {
     else if (present instanceof Set) present.add(stream);
     else this.users.set(stream.user, new Set([present, stream]));
     this.streamCount += 1;
+    this.changes += 1;
   }
 
   remove(stream: S): void {
@@ -53,6 +65,7 @@ export class Channel<S extends Member> implements Timed {
     else if (!(present instanceof Set) || !present.delete(stream)) return;
     else if (present.size === 0) this.users.delete(stream.user);
     this.streamCount -= 1;
+    this.changes += 1;
   }
 
   /** The streams of one user, none when there are none. */

@@ -225,6 +225,28 @@ test('hub - counting who is on two channels walks the smaller one only', () => {
   assert.deepEqual(visited, []);
 });
 
+test('hub - counting who is on two channels walks once until somebody comes or goes', () => {
+  const hub = newHub();
+  const streams = Array.from({ length: 100 }, (_, i) =>
+    openOn(hub, `u${i}`, i < 60 ? ['a', 'b'] : ['b']),
+  );
+  const { users } = hub.channels.get('a')!;
+  const values = users.values.bind(users);
+  let walks = 0;
+  users.values = () => {
+    walks += 1;
+    return values();
+  };
+  let n = 0;
+  const count = () => append(hub, entry(++n, ['a', 'b']));
+  assert.deepEqual([count(), count(), count(), walks], [100, 100, 100, 1]);
+  streams[0]!.aborted();
+  assert.deepEqual([count(), count(), walks], [99, 99, 2]);
+  openOn(hub, 'eve', ['a']);
+  openOn(hub, 'joe', ['c']);
+  assert.deepEqual([count(), count(), walks], [100, 100, 3]);
+});
+
 test('hub - entries that another hub had own their bytes', () => {
   const hub = newHub();
   for (let n = 1; n <= 10; n += 1)
@@ -252,5 +274,7 @@ test('hub - streams with sets of channels of their own share the bytes of the on
   append(hub, entry(1, ['all']));
   append(hub, entry(2, ['all']));
   await settled();
-  assert.deepEqual([...written].map(String), ['<1><2>']);
+  // One for each slice of the flush: a busy machine may need several.
+  assert.ok(written.size < 10, `${written.size} for 50 streams`);
+  for (const bytes of written) assert.equal(String(bytes), '<1><2>');
 });
