@@ -10,6 +10,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # same name in 12 and 13 | what needs it
 readonly TOOLS='
 apache2|apache2|tests behind Apache and of the browser page through it
+ab|apache2-utils|tests of the compatible control listener
+php|php-cli|tests of the compatible control listener
 nginx|nginx|tests behind nginx
 /usr/lib/nginx/modules/ngx_nchan_module.so|libnginx-mod-nchan|benchmarks against Nchan
 pushpin|pushpin|benchmarks against Pushpin

@@ -25,6 +25,8 @@ export type OptionValues = { readonly [K in OptionName]: Value<(typeof OPTIONS)[
 export interface Config extends OptionValues {
   readonly publicAddress: ListenAddress;
   readonly controlAddress: ListenAddress;
+  /** Undefined: no second control listener. */
+  readonly compatAddress: ListenAddress | undefined;
   readonly peers: PeerResolver;
   /** Undefined when no secret is set at all: refused, unless one may be made up. */
   readonly keys: TokenKeys | undefined;
@@ -55,11 +57,8 @@ function isOverruled(name: string, given: Readonly<Record<string, string>>): boo
 
 /** Checks what options mean together and reads the files they name. @throws `CONFIG_INVALID` */
 export function resolveConfig(values: OptionValues): Config {
-  const controlAddress = parseListenAddress('bindctl', values.bindctl);
-  if (!isLoopback(controlAddress) && values['ctl-token'] === '')
-    fail(
-      `-bindctl ${values.bindctl} can be reached from other machines: set -ctl-token, or bind it to 127.0.0.1`,
-    );
+  const controlAddress = controlAddressOf('bindctl', values);
+  const compat = values['bindctl-compat'];
   if (!/^[\x21-\x7e]*$/.test(values['ctl-token']))
     fail('-ctl-token must be printable ASCII without blanks: others do not survive in a header');
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
@@ -70,9 +69,19 @@ export function resolveConfig(values: OptionValues): Config {
     ...values,
     publicAddress: parseListenAddress('bind', values.bind),
     controlAddress,
+    compatAddress: compat === '' ? undefined : controlAddressOf('bindctl-compat', values),
     peers: new PeerResolver(values['trust-proxy']),
     keys: tokenKeys(values),
   });
+}
+
+function controlAddressOf(flag: 'bindctl' | 'bindctl-compat', values: OptionValues): ListenAddress {
+  const address = parseListenAddress(flag, values[flag]);
+  if (!isLoopback(address) && values['ctl-token'] === '')
+    fail(
+      `-${flag} ${values[flag]} can be reached from other machines: set -ctl-token, or bind it to 127.0.0.1`,
+    );
+  return address;
 }
 
 // mri takes `-bind` for four short flags, and `-secret -x` for two flags: every flag becomes

@@ -37,6 +37,10 @@ export const OPTIONS = {
     '127.0.0.1:8001',
     'address of the control listener: host:port, or unix:/path; one that is not loopback needs -ctl-token',
   ),
+  'bindctl-compat': text(
+    '',
+    'address of a second control listener, on Node’s own HTTP server, for clients that the first one turns away (HTTP/1.0, trailers, pipelining): slower, otherwise the same',
+  ),
   secret: text(
     '',
     'secret that signs and verifies tokens (HS256); fewer than 32 bytes start with a warning',

@@ -3,7 +3,7 @@ import type { NewToken } from '../auth/auth.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, JSON_HEADERS, json, notAllowed } from '../http/answer.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
-import type { HttpApp } from '../http/uws.ts';
+import type { HttpHandler } from '../http/uws.ts';
 import type { Logger } from '../logger.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { type Fields, parseFields } from './fields.ts';
@@ -18,8 +18,6 @@ export interface ControlOptions {
   readonly maxTokenSeconds: number;
   /** The id of the newest event. */
   readonly position: () => string;
-  /** Throws for requests that may not be made. */
-  readonly guard: (request: RequestOrigin) => void;
   readonly maxBodyBytes: number;
   /** The page of `/`, undefined when there is none. */
   readonly page: (() => string) | undefined;
@@ -50,14 +48,13 @@ export class ControlApp {
     this.#routes = this.#table();
   }
 
-  route(app: HttpApp): void {
+  /** For a listener, whichever server it is; `guard` throws for requests that may not be made there. */
+  handlerFor(guard: (request: RequestOrigin) => void): HttpHandler {
     const { logger, isTight } = this.#options;
-    app.any(
-      '/*',
-      exchangeHandler({ logger, isTight, takesBodies: true }, (exchange, req) =>
-        this.#handle(exchange, req.getUrl()),
-      ),
-    );
+    return exchangeHandler({ logger, isTight, takesBodies: true }, (exchange, req) => {
+      guard(exchange.head);
+      this.#handle(exchange, req.getUrl());
+    });
   }
 
   #table(): Map<string, Route> {
@@ -83,15 +80,24 @@ export class ControlApp {
 
   #handle(exchange: Exchange, path: string): void {
     const { head } = exchange;
-    this.#options.guard(head);
-    // Not before: whoever may not ask learns nothing of how much happens here.
+    // Not before the guard: whoever may not ask learns nothing of how much happens here.
     exchange.lateHeaders = () => [['Tidings-Position', this.#options.position()]];
-    const route = this.#routes.get(path.endsWith('/') ? path.slice(0, -1) : path);
+    const name = path.endsWith('/') ? path.slice(0, -1) : path;
+    const route = this.#routes.get(name);
+    if (head.method === 'options' && (name === '' || route !== undefined))
+      return exchange.answer(this.#capabilities(route));
     if (route === undefined)
       throw new TidingsError('NOT_FOUND', 'no such path on the control port');
     const method = head.method === 'head' ? 'get' : head.method;
     if (method !== route.method) return exchange.answer(notAllowed(allowOf(route)));
     route.run(exchange);
+  }
+
+  // What load balancers ask when nobody has told them what to ask. Never a CORS header.
+  #capabilities(route: Route | undefined): Answer {
+    if (this.phase !== 'serving') return this.#ready();
+    const allow = route === undefined ? 'GET, HEAD' : allowOf(route);
+    return { status: 204, headers: [['Allow', `${allow}, OPTIONS`]] };
   }
 
   #withFields(exchange: Exchange, answerTo: (fields: Fields) => Answer | Promise<Answer>): void {

@@ -13,7 +13,7 @@ import {
 } from './uws.ts';
 
 /** The proxy runs as another user of the same group more often than not. */
-const UNIX_SOCKET_MODE = 0o660;
+export const UNIX_SOCKET_MODE = 0o660;
 
 export class Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8000` or `unix:/run/tidings.sock`. */
@@ -65,10 +65,12 @@ export class Listener {
   }
 }
 
-const cannotListen = (flag: string, where: string, why: string): TidingsError =>
+/** A start that ends because an address is not to be had. */
+export const cannotListen = (flag: string, where: string, why: string): TidingsError =>
   new TidingsError('CONFIG_INVALID', `-${flag} ${where}: cannot listen, ${why}`);
 
-const REASONS: Record<string, string> = {
+/** By the code of the system's error. */
+export const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process has this port: stop it or choose another port',
   EADDRNOTAVAIL: 'this machine does not have this address',
   EACCES: 'not permitted: ports below 1024 need a privilege',
@@ -88,7 +90,8 @@ function reasonFor(host: string, port: number): Promise<string> {
   });
 }
 
-async function obstacleAt(path: string): Promise<string | undefined> {
+/** What stands in the way of a unix socket at this path; undefined when nothing does. */
+export async function obstacleAt(path: string): Promise<string | undefined> {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return undefined;
   if (!stat.isSocket()) return 'there is a file of that name: remove it or choose another path';

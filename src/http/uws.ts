@@ -27,7 +27,7 @@ export interface HttpResponse {
   /** `closeConnection` is for answers that have not begun to stream only. */
   end(body?: string, closeConnection?: boolean): HttpResponse;
   endWithoutBody(): HttpResponse;
-  close(): HttpResponse;
+  close(): unknown;
   cork(fn: () => void): HttpResponse;
   pause(): unknown;
   resume(): unknown;
@@ -40,7 +40,7 @@ export interface HttpResponse {
 
 export type HttpHandler = (res: HttpResponse, req: HttpRequest) => void;
 
-export type ConnectionFilter = (res: HttpResponse, change: 1 | -1) => void;
+export type ConnectionFilter = (res: Pick<HttpResponse, 'close'>, change: 1 | -1) => void;
 
 /** An opaque listen socket. Closing one twice is undefined behaviour. */
 export type ListenSocket = object;

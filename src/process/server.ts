@@ -1,16 +1,17 @@
 /** Puts the parts together, starts them, and takes them down in the reverse order. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createSecureContext } from 'node:tls';
 import { publicKeyVerifier, secretVerifier, tokenSigner, type Verify } from '../auth/auth.ts';
 import type { Config } from '../config/config.ts';
-import { readFile, type TokenKeys } from '../config/keys.ts';
+import type { TokenKeys } from '../config/keys.ts';
 import { ControlApp } from '../control/control-app.ts';
 import { createGuard } from '../control/guard.ts';
-import { TidingsError } from '../errors.ts';
+import type { ListenAddress } from '../http/address.ts';
 import { Cors } from '../http/cors.ts';
 import { Listener } from '../http/listener.ts';
-import { createApp, type HttpApp, type TlsFiles } from '../http/uws.ts';
+import { NodeApp } from '../http/node-app.ts';
+import { NodeListener } from '../http/node-listener.ts';
+import { createApp, type HttpApp, type HttpHandler } from '../http/uws.ts';
 import { Clockwork } from '../hub/clockwork.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Epoch } from '../log/lineage.ts';
@@ -22,6 +23,7 @@ import { Connections } from './connections.ts';
 import { drain } from './drain.ts';
 import { Handover } from './handover.ts';
 import { OpenFiles } from './open-files.ts';
+import { tlsFiles } from './tls-files.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
 const STOP_GRACE_MS = 5_000;
@@ -52,7 +54,9 @@ export class Server {
   readonly #control: ControlApp;
   readonly #publicHttp: HttpApp;
   readonly #controlHttp: HttpApp;
+  readonly #compatHttp: NodeApp | undefined;
   #listeners: Listener[] = [];
+  #compatListener: NodeListener | undefined;
   #stopping: Promise<void> | undefined;
   readonly #haste = new AbortController();
 
@@ -74,9 +78,14 @@ export class Server {
     this.#publicHttp = createApp(tlsFiles(config));
     this.#controlHttp = createApp();
     this.#public.route(this.#publicHttp);
-    this.#control.route(this.#controlHttp);
+    this.#controlHttp.any('/*', this.#controlHandler(config.controlAddress));
     this.#publicHttp.filter(this.#connections.filter('public'));
     this.#controlHttp.filter(this.#connections.filter('control'));
+    if (config.compatAddress !== undefined)
+      this.#compatHttp = new NodeApp(
+        this.#controlHandler(config.compatAddress),
+        this.#connections.filter('control'),
+      );
   }
 
   /** Listens on both addresses. @throws TidingsError `CONFIG_INVALID` when one is not to be had */
@@ -86,6 +95,7 @@ export class Server {
     try {
       await this.#listen(this.#controlHttp, controlAddress, { flag: 'bindctl', scheme: 'http' });
       await this.#listen(this.#publicHttp, publicAddress, { flag: 'bind', scheme });
+      await this.#listenCompat();
       // Not before: a start that fails leaves it to the next one.
       if (this.#stopping !== undefined) return this.#close();
       this.#handover.taken(this.#epoch);
@@ -98,11 +108,17 @@ export class Server {
     this.#clockwork.start();
     this.#files.start();
     this.#control.phase = 'serving';
-    this.#logger.info({ public: this.publicUrl, control: this.controlUrl }, 'listening');
+    const compat = this.#compatListener?.url;
+    this.#logger.info({ public: this.publicUrl, control: this.controlUrl, compat }, 'listening');
   }
 
   get controlUrl(): string {
     return this.#listeners[0]?.url ?? '';
+  }
+
+  /** Empty without `-bindctl-compat`. */
+  get compatUrl(): string {
+    return this.#compatListener?.url ?? '';
   }
 
   get publicUrl(): string {
@@ -129,10 +145,15 @@ export class Server {
     this.#control.phase = isHandedOver ? 'leaving' : 'closed';
     const [controlListener, publicListener] = this.#listeners;
     publicListener?.close();
-    if (!isHandedOver) controlListener?.close();
+    if (!isHandedOver) this.#closeControl(controlListener);
     await this.#endStreams();
     if (isHandedOver) await this.#handOver();
     this.#close();
+  }
+
+  #closeControl(listener: Listener | undefined): void {
+    listener?.close();
+    this.#compatListener?.close();
   }
 
   async #handOver(): Promise<void> {
@@ -162,6 +183,17 @@ export class Server {
     for (const listener of this.#listeners) listener.close();
     this.#publicHttp.close();
     this.#controlHttp.close();
+    this.#compatHttp?.close();
+  }
+
+  async #listenCompat(): Promise<void> {
+    const { compatAddress } = this.#config;
+    if (this.#compatHttp === undefined || compatAddress === undefined) return;
+    this.#compatListener = await NodeListener.open(
+      this.#compatHttp,
+      compatAddress,
+      'bindctl-compat',
+    );
   }
 
   async #listen(
@@ -207,6 +239,12 @@ export class Server {
     });
   }
 
+  #controlHandler(address: ListenAddress): HttpHandler {
+    const config = this.#config;
+    const hosts = address.kind === 'unix' ? undefined : config['ctl-hosts'];
+    return this.#control.handlerFor(createGuard({ hosts, token: config['ctl-token'] }));
+  }
+
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     return new ControlApp({
@@ -214,10 +252,6 @@ export class Server {
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => formatEventId(this.#epoch, this.hub.head),
-      guard: createGuard({
-        hosts: config.controlAddress.kind === 'unix' ? undefined : config['ctl-hosts'],
-        token: config['ctl-token'],
-      }),
       isTight: this.#connections.isTight,
       maxBodyBytes: config['max-body'],
       page: config.dev ? () => this.#tryPage() : undefined,
@@ -258,19 +292,4 @@ function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
   const { secret, previousSecret } = keys;
   const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
   return secretVerifier(secrets, { maxLifeSeconds });
-}
-
-// The addon says only that construction failed, so the files are tried with Node's own TLS first.
-function tlsFiles({ cert, key }: Config): TlsFiles | undefined {
-  if (cert === '') return undefined;
-  const material = { cert: readFile('cert', cert), key: readFile('key', key) };
-  try {
-    createSecureContext(material);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TidingsError('CONFIG_INVALID', `-cert and -key are not a usable pair (${reason})`, {
-      cause,
-    });
-  }
-  return { cert_file_name: cert, key_file_name: key };
 }

@@ -241,7 +241,8 @@ test('bodies - a query that is not UTF-8 is refused, raw and percent-encoded', a
   const raw = await connectRaw(t, running.controlUrl);
   const head = 'POST /emit/?channel=news&data=x&userId=Jos\xe9 HTTP/1.1\r\nHost: localhost\r\n\r\n';
   raw.send(Buffer.from(head, 'latin1'));
-  assert.match(await raw.until(/message/), /^HTTP\/1\.1 400 .*BODY_MALFORMED/s);
+  // Node's parser refuses such a target before we see it.
+  assert.match(await raw.until(/message/), /^HTTP\/1\.1 400 .*(?:BODY|REQUEST)_MALFORMED/s);
 });
 
 test('bodies - the server is never at fault, whatever bytes it is sent', async (t) => {

@@ -8,6 +8,9 @@ import { assertRetained } from './hub.ts';
 import type { Owner } from './sse-client.ts';
 import { SECRET } from './tokens.ts';
 
+/** `compat`: tests that ask the control port come to the compatible one, on Node's own server. */
+const DOOR = process.env['TEST_DOOR'] ?? '';
+
 export interface RunningServer {
   readonly server: Server;
   readonly publicUrl: string;
@@ -30,9 +33,10 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
     '-log-level',
     'debug',
   ];
+  const compat = DOOR === 'compat' ? ['-bindctl-compat', '127.0.0.1:0'] : [];
   const hasKey = args.includes('-secret-file') || args.includes('-public-key');
   const secret = hasKey ? [] : ['-secret', SECRET];
-  const config = resolveConfig(parseOptions([...base, ...secret, ...args], {}));
+  const config = resolveConfig(parseOptions([...base, ...compat, ...secret, ...args], {}));
   const log: Record<string, unknown>[] = [];
   const logger = createLogger(config['log-level'], {
     write: (line) => {
@@ -48,6 +52,7 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
     assert.equal(server.hub.flow.slowStreams.size, 0, 'slow streams left');
     assertRetained(server.hub);
   });
-  const { publicUrl, controlUrl } = server;
+  const { publicUrl } = server;
+  const controlUrl = compat.length > 0 ? server.compatUrl : server.controlUrl;
   return { server, publicUrl, controlUrl, eventsUrl: `${publicUrl}/events/`, log };
 }
