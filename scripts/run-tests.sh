@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
-# Runs the compiled tests, all of them or the files given, on this Node. What people read goes to
-# standard output; the record that test-all.sh counts goes to .cache/tests.tap, or where RECORD says.
+# Runs compiled tests on this Node:
+#   scripts/run-tests.sh           every test but those under load, which are `npm run test:faults`
+#   scripts/run-tests.sh quick     the server in the process of its tests, for every change
+#   scripts/run-tests.sh addon     what another Node, and so another binary of the addon, can change
+#   scripts/run-tests.sh system    that, and what clients and proxies of another system can change
+#   scripts/run-tests.sh FILE...   these files, one after the other
+# What people read goes to standard output; the records that test-all.sh counts go to
+# .cache/records, named after the Node and the lane.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,7 +14,16 @@ cd "$(dirname "$0")/.."
 readonly MAX_FILES=20000
 # No test may keep a machine busy for ever, in milliseconds.
 readonly TIMEOUT_MS=900000
-readonly RECORD=${RECORD:-.cache/tests.tap}
+readonly RECORDS=.cache/records
+# Files side by side in the lane of that name. They wait more than they compute: all of `quick`
+# takes a minute of processor time and three of waiting.
+readonly SIDE_BY_SIDE=4
+# Folders whose files may run side by side: each has its server on a port of its own, and waits for
+# things with deadlines that are far away.
+readonly TOGETHER='unit http conformance security clients'
+# Files of those folders that need the machine for themselves: they flood a server, or watch what
+# it costs in memory, or compute with all they get.
+readonly NOT_TOGETHER='security/resources security/isolation'
 
 raise_open_files() {
   local hard
@@ -17,18 +32,74 @@ raise_open_files() {
   ulimit -Sn "$hard"
 }
 
-raise_open_files
-mkdir -p .cache
-rm -f "$RECORD"
-files=("$@")
-# Faults under load take minutes and the whole machine: `npm run test:faults` runs them by themselves.
-if [ ${#files[@]} = 0 ]; then
-  for file in dist/test/*/*.test.js; do
-    case $file in dist/test/faults/*) ;; *) files+=("$file") ;; esac
+# The test files of these folders that may run side by side, and those that may not.
+sort_into_lanes() {
+  local folder file name
+  together=()
+  alone=()
+  for folder in "$@"; do
+    for file in dist/test/"$folder"/*.test.js; do
+      name=${file#dist/test/}
+      case " $TOGETHER " in
+        *" $folder "*)
+          case " $NOT_TOGETHER " in
+            *" ${name%.test.js} "*) alone+=("$file") ;;
+            *) together+=("$file") ;;
+          esac ;;
+        *) alone+=("$file") ;;
+      esac
+    done
   done
-fi
-# One file at a time: tests start servers, proxies and browsers and expect answers in time.
-exec node --test --test-concurrency=1 --test-timeout="$TIMEOUT_MS" \
-  --test-reporter=spec --test-reporter-destination=stdout \
-  --test-reporter=tap --test-reporter-destination="$RECORD" \
-  "${files[@]}"
+}
+
+# run LANE CONCURRENCY FILE...: remembers in `status` that a test failed, so that all lanes run.
+run() {
+  local lane=$1 concurrency=$2
+  local record
+  record=$RECORDS/node$(node -p 'process.versions.node.split(".")[0]')-$lane.tap
+  shift 2
+  [ $# -gt 0 ] || return 0
+  rm -f "$record"
+  node --test --test-concurrency="$concurrency" --test-timeout="$TIMEOUT_MS" \
+    --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$record" \
+    "$@" || status=$?
+}
+
+run_folders() {
+  sort_into_lanes "$@"
+  run together "$SIDE_BY_SIDE" "${together[@]}"
+  run alone 1 "${alone[@]}"
+}
+
+every_folder_but_faults() {
+  local folder
+  for folder in dist/test/*/; do
+    folder=$(basename "$folder")
+    # Those without tests are what tests are made of.
+    if [ "$folder" != faults ] && compgen -G "dist/test/$folder/*.test.js" >/dev/null; then
+      echo "$folder"
+    fi
+  done
+}
+
+status=0
+raise_open_files
+mkdir -p "$RECORDS"
+readonly ADDON='unit http conformance security data-path process'
+# shellcheck disable=SC2046,SC2086 # one word per folder
+case ${1-} in
+  '') run_folders $(every_folder_but_faults) ;;
+  quick)
+    sort_into_lanes unit http conformance security
+    # Of the tests that have to be alone only the one that takes a second or two.
+    run quick "$SIDE_BY_SIDE" "${together[@]}"
+    run quick-alone 1 dist/test/data-path/sends.test.js ;;
+  addon) run_folders $ADDON ;;
+  system)
+    run_folders $ADDON clients
+    # Everything else about proxies is a matter of the files in deploy/, not of Node.
+    run proxies 1 dist/test/proxy/delivery.test.js ;;
+  *) run "${LANE:-files}" 1 "$@" ;;
+esac
+exit "$status"

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Everything that has to hold, on a fresh machine with Node and npm: test tools, dependencies,
-# build, checks, every test with coverage on this Node, faults under load, and every test but those
-# on Node 24 in Debian 13.
+# Everything that has to hold, on a fresh machine with Node and npm. What runs where, and why:
+#   this Node      test tools, dependencies, build and checks; every test, with its coverage gate
+#                  (`npm run coverage`); then faults under load, which want the machine for themselves.
+#   Node 24        what differs there is Node, the binary of the addon and the system around it: unit,
+#   in Debian 13   http, conformance, security, data path and process, each client library, curl and
+#                  Python, and one file behind each proxy. Browsers, the other proxy tests and faults
+#                  look at bytes that these have checked, and are left out.
+#   Node 22        in the same Debian 13: only Node and the addon differ, so no clients or proxies.
+# run-tests.sh knows which files run side by side. `npm test` is the quick part of it, for every change.
 # Ends with the exit code of the first section that fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
-# The records of the runs on this Node and of the one on Node 24, as run-tests.sh leaves them.
-readonly RECORDS='.cache/tests.tap .cache/faults.tap .cache/debian13/project/.cache/tests.tap'
+# Where run-tests.sh leaves the records of its runs, on this Node and inside Debian 13.
+readonly RECORDS='.cache/records .cache/debian13/project/.cache/records'
 current='start'
 
 section() {
@@ -18,8 +24,10 @@ section() {
 
 # The last line: what node's own reports say, added up over the runs.
 print_sum() {
-  local status=$? records=() record
-  for record in $RECORDS; do if [ -e "$record" ]; then records+=("$record"); fi; done
+  local status=$? records=() record folder
+  for folder in $RECORDS; do
+    for record in "$folder"/*.tap; do if [ -e "$record" ]; then records+=("$record"); fi; done
+  done
   [ "$status" = 0 ] || printf '\nfailed: %s (exit code %s)\n' "$current" "$status"
   [ ${#records[@]} -gt 0 ] || return 0
   printf '\n'
@@ -32,7 +40,8 @@ print_sum() {
     }' "${records[@]}"
 }
 
-suite_on_node_24() {
+# on_debian13 NODE LANE: that lane of run-tests.sh on that Node.
+on_debian13() {
   if [ "$(id -u)" != 0 ]; then
     echo 'left out: a Debian 13 root can be made by root only'
   elif ! command -v debootstrap >/dev/null; then
@@ -40,13 +49,13 @@ suite_on_node_24() {
   elif [ "$(uname -m)" != x86_64 ]; then
     echo 'left out: only made for x86-64 so far'
   else
-    scripts/debian13.sh npm test
+    scripts/debian13.sh "$1" npm run test:lane -- "$2"
   fi
 }
 
 main() {
-  # shellcheck disable=SC2086 # one word per record
-  rm -f $RECORDS
+  # shellcheck disable=SC2086 # one word per folder
+  rm -rf $RECORDS
   trap print_sum EXIT
   section 'Test tools'
   scripts/install-test-tools.sh
@@ -62,7 +71,9 @@ main() {
   section 'Faults under load'
   npm run test:faults
   section 'Tests on Node 24 in Debian 13'
-  suite_on_node_24
+  on_debian13 24 system
+  section 'Tests on Node 22 in Debian 13'
+  on_debian13 22 addon
   section 'All sections passed'
 }
 
