@@ -54,12 +54,17 @@ const HEADS: Record<string, string> = {
   'a host with a blank': 'Host: local host\r\nContent-Length: 0\r\n',
 };
 
+// The binaries for Node 22 and later refuse a second Host themselves, with a page of their own.
+const refusesHosts = Number(process.versions.modules) >= 127;
+
 for (const [listener, { url, line }] of Object.entries(LISTENERS))
   for (const [name, head] of Object.entries(HEADS)) {
     test(`framing - ${listener}, ${name}: 400, closed, and never run with what follows`, async (t) => {
       const running = await startServer(t);
       const alone = await sent(t, url(running), `${line}\r\n${head}\r\n`);
-      assert.match(alone.text, /^HTTP\/1\.1 400 .*\r\nConnection: close\r\n.*REQUEST_MALFORMED/s);
+      assert.match(alone.text, /^HTTP\/1\.1 400 .*\r\nConnection: close\r\n/s);
+      if (!(refusesHosts && name.startsWith('two') && name.endsWith('hosts')))
+        assert.match(alone.text, /REQUEST_MALFORMED/);
       const second = listener === 'public' ? streamRequest(tokenFor('eve')) : SMUGGLED;
       for (const pieces of [
         [`${line}\r\n${head}\r\n${second}`],
