@@ -6,12 +6,12 @@ import { isUtf8 } from 'node:buffer';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createSigner, createVerifier, TokenError } from 'fast-jwt';
 import { TidingsError } from '../errors.ts';
-import { type Grant, grantOf, TokenRefused, type TokenRules } from './claims.ts';
+import { type Claims, type Grant, grantOf, TokenRefused, type TokenRules } from './claims.ts';
 
 /** @throws TokenRefused */
 export type Verify = (token: string) => Grant;
 
-type Decode = (token: string) => object;
+type Decode = (token: string) => Claims;
 type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
 /** What a token that is to be signed holds. */
@@ -74,15 +74,17 @@ function decoder(key: string, algorithm: Algorithm): Decode {
 
 function tokenVerifier(decoders: readonly Decode[], rules: TokenRules): Verify {
   return (token) => {
-    const payload = decodeWithOne(decoders, token);
+    const claims = decodeWithOne(decoders, token);
     // The library decodes them lossily, which makes two names of different bytes one.
-    if (!isUtf8(Buffer.from(token.split('.')[1] ?? '', 'base64url')))
-      throw new TokenRefused('the claims are not UTF-8');
-    return grantOf(payload, rules);
+    if (!isUtf8(claimsBytes(token))) throw new TokenRefused('the claims are not UTF-8');
+    return grantOf(claims, rules);
   };
 }
 
-function decodeWithOne(decoders: readonly Decode[], token: string): object {
+const claimsBytes = (token: string): Buffer =>
+  Buffer.from(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')), 'base64url');
+
+function decodeWithOne(decoders: readonly Decode[], token: string): Claims {
   let failure: unknown;
   for (const decode of decoders) {
     try {

@@ -28,6 +28,9 @@ export interface Grant {
   readonly from: string | undefined;
 }
 
+/** What a rightly signed token holds. */
+export type Claims = Readonly<Record<string, unknown>>;
+
 export interface TokenRules {
   /** How far away `exp` may be, in seconds. */
   readonly maxLifeSeconds: number;
@@ -51,21 +54,25 @@ export class TokenRefused extends TidingsError {
 }
 
 /** @throws TokenRefused naming the first claim that is not what it must be */
-export function grantOf(payload: object, { maxLifeSeconds, now = unixSeconds }: TokenRules): Grant {
-  const claims = new Map<string, unknown>(Object.entries(payload)); // never what is inherited
+export function grantOf(claims: Claims, { maxLifeSeconds, now = unixSeconds }: TokenRules): Grant {
   const time = now();
-  const exp = expOf(claims.get('exp'), time, maxLifeSeconds);
-  for (const claim of ['iat', 'nbf']) checkBegun(claim, claims.get(claim), time);
-  const userId = nameOf('userId', claims.get('userId'));
+  const exp = expOf(claimOf(claims, 'exp'), time, maxLifeSeconds);
+  checkBegun('iat', claimOf(claims, 'iat'), time);
+  checkBegun('nbf', claimOf(claims, 'nbf'), time);
+  const userId = nameOf('userId', claimOf(claims, 'userId'));
   if (userId === EVERYONE)
     throw new TokenRefused('names recipients and cannot be an identity', 'userId');
   return {
     userId,
-    channels: channelsOf(claims.get('channel')),
+    channels: channelsOf(claimOf(claims, 'channel')),
     exp,
-    from: fromOf(claims.get('from')),
+    from: fromOf(claimOf(claims, 'from')),
   };
 }
+
+// Never what is inherited.
+const claimOf = (claims: Claims, name: string): unknown =>
+  Object.hasOwn(claims, name) ? claims[name] : undefined;
 
 function expOf(exp: unknown, now: number, maxLifeSeconds: number): number {
   if (typeof exp !== 'number') throw new TokenRefused('must be a number of Unix seconds', 'exp');
@@ -86,10 +93,13 @@ function checkBegun(claim: string, time: unknown, now: number): void {
 }
 
 function channelsOf(channel: unknown): readonly string[] {
-  const names: unknown[] = Array.isArray(channel) ? channel : [channel];
+  if (!Array.isArray(channel)) return [nameOf('channel', channel)];
+  const names: readonly unknown[] = channel;
   if (names.length === 0 || names.length > MAX_CHANNELS_PER_TOKEN)
     throw new TokenRefused(`must have 1 to ${MAX_CHANNELS_PER_TOKEN} names`, 'channel');
-  return [...new Set(names.map((name) => nameOf('channel', name)))];
+  const checked = new Set<string>();
+  for (const name of names) checked.add(nameOf('channel', name));
+  return [...checked];
 }
 
 function nameOf(claim: string, value: unknown): string {

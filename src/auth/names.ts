@@ -14,10 +14,14 @@ export const EVERYONE = '*';
 const FORBIDDEN =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\uFFFD]|[^\P{White_Space} ]|^ | $/u;
 
+// What nearly all names are, and ten times as fast to see.
+const PLAIN = /^[!-~]+$/;
+
 /** Says what is wrong with a name, or `undefined` when it is allowed. */
 export function nameFault(name: unknown): string | undefined {
   if (typeof name === 'number') return NUMBER_FAULT;
   if (typeof name !== 'string') return 'must be a string';
+  if (name.length <= MAX_NAME_BYTES && PLAIN.test(name)) return undefined;
   if (name === '') return 'must not be empty';
   if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES)
     return `must be at most ${MAX_NAME_BYTES} bytes`;

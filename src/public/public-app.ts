@@ -27,12 +27,18 @@ const REPLACED_RETRY_MS = [300_000, 600_000] as const;
 
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
 
-const STREAM_HEADERS: Headers = [
-  ['Content-Type', 'text/event-stream'],
+const STREAM_TYPE = 'text/event-stream';
+
+const STREAM_RULES: Headers = [
   ['Cache-Control', 'no-cache, no-store, no-transform'],
   ['X-Accel-Buffering', 'no'],
   ['X-Content-Type-Options', 'nosniff'],
 ];
+
+const STREAM_HEADERS: Headers = [['Content-Type', STREAM_TYPE], ...STREAM_RULES];
+
+// The addon copies a value as it is: one call, of constant text, in place of one for each line.
+const STREAM_HEAD = [STREAM_TYPE, ...STREAM_RULES.map((header) => header.join(': '))].join('\r\n');
 
 export interface PublicOptions {
   readonly hub: Hub;
@@ -104,7 +110,8 @@ export class PublicApp {
 
   #authorise(exchange: Exchange, req: HttpRequest): Grant {
     try {
-      return firstGrant(tokensOf(req, this.#options.allowsQueryToken), this.#options.verify);
+      const tokens = tokensOf(exchange.head, req, this.#options.allowsQueryToken);
+      return firstGrant(tokens, this.#options.verify);
     } catch (error) {
       if (error instanceof TokenRefused) this.#logRefusal(error, this.#addressOf(exchange));
       throw error;
@@ -129,16 +136,12 @@ export class PublicApp {
       channels: grant.channels,
       address,
       expiresAt: this.#expiresAt(grant.exp),
-      lastEventId: lastEventIdOf(req) ?? grant.from,
+      lastEventId: lastEventIdOf(head, req) ?? grant.from,
       // First bytes at once: they carry the head through proxies that wait for a body.
       greeting: encodeRetry(this.#between(RETRY_MS)),
     });
-    exchange.onAborted = () => stream.aborted();
     this.#admission.enter(stream);
-    res.onWritable(() => {
-      stream.writable();
-      return true;
-    });
+    watch(res, stream);
   }
 
   // What an owner has too many of gives way, once for the user and once for the address at most.
@@ -164,7 +167,7 @@ export class PublicApp {
   #refusal(head: RequestHead, refusal: string): Answer {
     this.#options.logger.debug({ refusal }, 'stream refused');
     const retryMs = this.#between(REFUSED_RETRY_MS);
-    if (head.accept.includes('text/event-stream'))
+    if (head.accept.includes(STREAM_TYPE))
       return { status: 200, headers: STREAM_HEADERS, body: encodeRetry(retryMs), closes: true };
     const full = errorAnswer(
       new TidingsError('STREAM_LIMIT', `no more streams for now (${refusal}): come back later`),
@@ -183,8 +186,7 @@ export class PublicApp {
   }
 
   #writeHead(res: HttpResponse, corsHeaders: Headers): void {
-    res.writeStatus('200 OK');
-    for (const [name, value] of STREAM_HEADERS) res.writeHeader(name, value);
+    res.writeHeader('Content-Type', STREAM_HEAD); // and 200 OK before it
     for (const [name, value] of corsHeaders) res.writeHeader(name, value);
   }
 
@@ -199,4 +201,14 @@ export class PublicApp {
   #between([low, high]: readonly [number, number]): number {
     return low + this.#random() * (high - low);
   }
+}
+
+// The exchange's own handler gives way: it would keep the head of the request, with its token, for as
+// long as the stream is open.
+function watch(res: HttpResponse, stream: Stream): void {
+  res.onAborted(() => stream.aborted());
+  res.onWritable(() => {
+    stream.writable();
+    return true;
+  });
 }

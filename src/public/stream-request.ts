@@ -1,4 +1,5 @@
 /** Where a request may carry its token, and the id it resumes from, in the order in which we look. */
+import type { RequestHead } from '../http/request-head.ts';
 import type { HttpRequest } from '../http/uws.ts';
 
 /** A cookie for native EventSource, which cannot set headers, on the same site. */
@@ -11,24 +12,27 @@ const MAX_COOKIES = 8;
  * The tokens to try, in order: that of `Authorization: Bearer`, or else every cookie, or else
  * `?token=` when allowed.
  */
-export function tokensOf(req: HttpRequest, allowsQuery: boolean): readonly string[] {
-  const bearer = /^bearer +(.*)$/i.exec(req.getHeader('authorization'))?.[1];
+export function tokensOf(
+  { authorization, query }: RequestHead,
+  req: HttpRequest,
+  allowsQuery: boolean,
+): readonly string[] {
+  const bearer = /^bearer +(.*)$/i.exec(authorization)?.[1];
   if (bearer !== undefined) return [bearer];
   const cookies = cookiesOf(req);
   if (cookies.length > 0 || !allowsQuery) return cookies;
-  return new URLSearchParams(req.getQuery() ?? '').getAll('token').slice(0, 1);
+  return new URLSearchParams(query).getAll('token').slice(0, 1);
 }
 
 /**
  * The header that browsers send when they reconnect, then what polyfills put into the query. An
  * empty id counts as none (WHATWG HTML, 9.2.3: a client without an id sends no header).
  */
-export function lastEventIdOf(req: HttpRequest): string | undefined {
+export function lastEventIdOf({ query }: RequestHead, req: HttpRequest): string | undefined {
+  const header = req.getHeader('last-event-id');
   // Header bytes come as Latin-1, but are UTF-8.
-  const header = Buffer.from(req.getHeader('last-event-id'), 'latin1').toString('utf8');
-  if (header !== '') return header;
-  const query = req.getQuery();
-  if (query === undefined || query === '') return undefined;
+  if (header !== '') return Buffer.from(header, 'latin1').toString('utf8');
+  if (query === '') return undefined;
   const fields = new URLSearchParams(query);
   return fields.get('lastEventId') || fields.get('last_event_id') || undefined;
 }

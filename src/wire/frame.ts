@@ -49,7 +49,7 @@ export const stamp = (body: Body, id: string): Buffer => ownBytes(`${body}id: ${
  */
 export function encodeSystemEvent(name: string, data: unknown, id: string | undefined): string {
   const idLine = id === undefined ? '' : `id: ${id}\n`;
-  return `event: ${SYSTEM_EVENT_PREFIX}${name}\n${dataLines(JSON.stringify(data))}${idLine}\n`;
+  return `event: ${SYSTEM_EVENT_PREFIX}${name}\ndata: ${JSON.stringify(data)}\n${idLine}\n`;
 }
 
 /** How long a browser waits before it reconnects, in milliseconds. */

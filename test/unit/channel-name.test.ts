@@ -20,6 +20,20 @@ test('names - plain spaces stand between other characters only', () => {
   for (const name of [' ', ' a', 'a ', '   ']) assert.match(nameFault(name) ?? '', /spaces/);
 });
 
+test('names - the printable characters of ASCII are fine, and no others', () => {
+  for (let code = 0; code < 256; code += 1) {
+    const name = `a${String.fromCharCode(code)}`;
+    const isFine = (code > 32 && code < 127) || (code > 160 && code !== 173);
+    assert.equal(nameFault(name) === undefined, isFine, JSON.stringify(name));
+  }
+  for (const [name, fault] of [
+    ['a'.repeat(256), undefined],
+    ['a'.repeat(257), 'must be at most 256 bytes'],
+    ['ä'.repeat(129), 'must be at most 256 bytes'],
+  ] as const)
+    assert.equal(nameFault(name), fault);
+});
+
 test('names - every script, accents, signs and emoji of one code point are fine', () => {
   for (const name of [
     'José',
