@@ -68,8 +68,10 @@ function formFields(query: string, inBody: readonly FormField[]): Fields {
     else if (Array.isArray(present)) present.push(value);
     else values.set(name, [present, value]);
   }
-  return { isForm: true, values, sourceOf: () => undefined };
+  return { isForm: true, values, sourceOf: noSource };
 }
+
+const noSource = (): undefined => undefined;
 
 // The addon decodes queries itself, with loss; percent-encoded U+FFFD is not concerned.
 function queryFields(query: string): FormField[] {

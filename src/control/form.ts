@@ -34,7 +34,16 @@ function decode(text: string): string {
 
 const STRAY_PERCENT = /%(?![0-9a-f]{2})/gi;
 
+// Stray ones are rare: they are looked for only when something was wrong.
 function decodePercents(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return decodeBesideStrays(text);
+  }
+}
+
+function decodeBesideStrays(text: string): string {
   try {
     return decodeURIComponent(text.replace(STRAY_PERCENT, '%25'));
   } catch (cause) {

@@ -20,6 +20,7 @@ const PARAMETER = /;[ \t]*([\w-]+)[ \t]*=[ \t]*(?:"([^"]*)"|([^;\s]*))/g;
 
 /** @throws TidingsError `MEDIA_TYPE_UNSUPPORTED` for a charset other than UTF-8, naming it */
 export function parseMediaType(header: string): MediaType {
+  if (!header.includes(';')) return { name: header.trim().toLowerCase(), boundary: undefined };
   const name = header.split(';', 1)[0]!.trim().toLowerCase();
   let boundary: string | undefined;
   for (const [, key, quoted, plain] of header.matchAll(PARAMETER)) {

@@ -39,9 +39,11 @@ export function parseTokenRequest(fields: Fields, context: TokenContext): NewTok
   return { userId, channels, seconds, from: fromOf(fields, context.position) };
 }
 
-const names = (field: string, values: readonly unknown[]): readonly string[] => [
-  ...new Set(values.map((value) => checkName(field, value))),
-];
+// Without duplicates. Nearly all have one.
+function names(field: string, values: readonly unknown[]): readonly string[] {
+  if (values.length === 1) return [checkName(field, values[0])];
+  return [...new Set(values.map((value) => checkName(field, value)))];
+}
 
 function recipients(values: readonly unknown[]): Recipients {
   const users = names('userId', values);

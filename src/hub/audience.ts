@@ -6,15 +6,16 @@ import type { Stream } from './stream.ts';
 
 export function audienceOf(channels: readonly Channel<Stream>[], to: Recipients): number {
   if (to === undefined) return countAll(channels);
+  if (channels.length === 1) return countOf(channels[0]!, to);
   const users = typeof to === 'string' ? [to] : to;
-  if (channels.length === 1) return countOf(channels[0]!, users);
   const streams = new Set<Stream>();
   for (const channel of channels)
     for (const user of users) for (const stream of channel.of(user)) streams.add(stream);
   return streams.size;
 }
 
-function countOf(channel: Channel<Stream>, users: Iterable<string>): number {
+function countOf(channel: Channel<Stream>, users: string | ReadonlySet<string>): number {
+  if (typeof users === 'string') return channel.countOf(users);
   let count = 0;
   for (const user of users) count += channel.countOf(user);
   return count;

@@ -32,10 +32,10 @@ export class Retention<C extends Retained> {
   readonly #limits: RetentionLimits;
   readonly #evictions: Evictions;
   readonly #forget: (channel: C) => void;
-  // Channels by the binary logarithm of what they hold: finding a largest one (within a factor of
+  // Channels by the binary logarithm of the KiB they hold: finding a largest one (within a factor of
   // two) is a look at the last set that is not empty, however many channels there are. Channels
   // that hold nothing are in none.
-  readonly #bySize: Set<C>[] = Array.from({ length: 64 }, () => new Set());
+  readonly #bySize: Set<C>[] = Array.from({ length: 33 }, () => new Set());
   /** Channels that hold something, by when their oldest entry is to be looked at. */
   readonly aging = new Timetable<C>();
   /** Bytes that count in the budget now. */
@@ -159,6 +159,6 @@ export class Retention<C extends Retained> {
   }
 
   #class({ log }: C): Set<C> | undefined {
-    return log.bytes === 0 ? undefined : this.#bySize[Math.floor(Math.log2(log.bytes))];
+    return log.bytes === 0 ? undefined : this.#bySize[32 - Math.clz32(log.bytes / 1024)];
   }
 }
