@@ -63,34 +63,41 @@ export class Admission<T extends Owner> {
   }
 }
 
-// Holds only names with something open, and nothing at all when there is no limit.
-class Places<T> {
+// Holds only names with something open, and nothing at all when there is no limit. Most have one
+// stream, for which a set would take more memory than the stream.
+class Places<T extends Owner> {
   readonly #limit: number;
   /** Oldest first. */
-  readonly #streams = new Map<string, Set<T>>();
+  readonly #streams = new Map<string, T | Set<T>>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   isFull(name: string): boolean {
-    return this.#limit > 0 && (this.#streams.get(name)?.size ?? 0) >= this.#limit;
+    if (this.#limit === 0) return false;
+    const present = this.#streams.get(name);
+    const count = present instanceof Set ? present.size : Number(present !== undefined);
+    return count >= this.#limit;
   }
 
   oldest(name: string): T | undefined {
-    return this.#streams.get(name)?.values().next().value;
+    const present = this.#streams.get(name);
+    return present instanceof Set ? present.values().next().value : present;
   }
 
   add(name: string, stream: T): void {
     if (this.#limit === 0) return;
     const present = this.#streams.get(name);
-    if (present === undefined) this.#streams.set(name, new Set([stream]));
-    else present.add(stream);
+    if (present === undefined) this.#streams.set(name, stream);
+    else if (present instanceof Set) present.add(stream);
+    else this.#streams.set(name, new Set([present, stream]));
   }
 
   remove(name: string, stream: T): void {
     const present = this.#streams.get(name);
-    present?.delete(stream);
-    if (present?.size === 0) this.#streams.delete(name);
+    if (present === stream) this.#streams.delete(name);
+    else if (present instanceof Set && present.delete(stream) && present.size === 0)
+      this.#streams.delete(name);
   }
 }
