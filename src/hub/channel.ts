@@ -7,11 +7,7 @@ import { ChannelLog } from '../log/channel-log.ts';
 import type { Evictions } from '../log/evictions.ts';
 import { Range } from '../log/range.ts';
 import { NEVER, type Timed } from '../log/timetable.ts';
-
-/** What a channel has to know of a stream. */
-export interface Member {
-  readonly user: string;
-}
+import { type Member, Members, type Walk } from './members.ts';
 
 /** How many streams of one channel are not on another; true until somebody comes or goes on either. */
 export interface Overlap {
@@ -23,8 +19,7 @@ export interface Overlap {
 export class Channel<S extends Member> implements Timed {
   readonly name: string;
   readonly log = new ChannelLog();
-  /** User to that user's stream, or streams when there are several. */
-  readonly users = new Map<string, S | Set<S>>();
+  readonly #members = new Members<S>();
   streamCount = 0;
   /** How often somebody has come or gone. */
   changes = 0;
@@ -47,71 +42,33 @@ export class Channel<S extends Member> implements Timed {
 
   /** All its streams, one by one; they may come and go meanwhile. */
   walk(): Walk<S> {
-    return new ChannelWalk(this);
+    return this.#members.walk();
   }
 
   add(stream: S): void {
-    const present = this.users.get(stream.user);
-    if (present === undefined) this.users.set(stream.user, stream);
-    else if (present instanceof Set) present.add(stream);
-    else this.users.set(stream.user, new Set([present, stream]));
+    this.#members.add(stream);
     this.streamCount += 1;
     this.changes += 1;
   }
 
   remove(stream: S): void {
-    const present = this.users.get(stream.user);
-    if (present === stream) this.users.delete(stream.user);
-    else if (!(present instanceof Set) || !present.delete(stream)) return;
-    else if (present.size === 0) this.users.delete(stream.user);
+    if (!this.#members.remove(stream)) return;
     this.streamCount -= 1;
     this.changes += 1;
   }
 
   /** The streams of one user, none when there are none. */
   of(user: string): Iterable<S> {
-    const present = this.users.get(user);
-    if (present === undefined) return [];
-    return present instanceof Set ? present : [present];
+    return this.#members.of(user);
   }
 
   /** How many streams a user has here. */
   countOf(user: string): number {
-    const present = this.users.get(user);
-    if (present === undefined) return 0;
-    return present instanceof Set ? present.size : 1;
+    return this.#members.countOf(user);
   }
 
   get isUnused(): boolean {
     return this.streamCount === 0 && this.log.count === 0;
-  }
-}
-
-/** Gives streams one by one, in pieces if wanted. */
-export interface Walk<S> {
-  next(): S | undefined;
-}
-
-class ChannelWalk<S extends Member> implements Walk<S> {
-  readonly #users: IterableIterator<S | Set<S>>;
-  #several: IterableIterator<S> | undefined;
-
-  constructor(channel: Channel<S>) {
-    this.#users = channel.users.values();
-  }
-
-  next(): S | undefined {
-    for (;;) {
-      if (this.#several !== undefined) {
-        const step = this.#several.next();
-        if (step.done !== true) return step.value;
-        this.#several = undefined;
-      }
-      const step = this.#users.next();
-      if (step.done === true) return undefined;
-      if (!(step.value instanceof Set)) return step.value;
-      this.#several = step.value.values();
-    }
   }
 }
 

@@ -7,7 +7,8 @@
  * An emit to one user queues that user's streams; a broadcast queues its channel, whose streams are
  * not touched until their turn. Whatever arrives before that turn only lengthens the range they read.
  */
-import type { Channel, RangeMemo, Walk } from './channel.ts';
+import type { Channel, RangeMemo } from './channel.ts';
+import type { Walk } from './members.ts';
 import { type Stream, StreamState } from './stream.ts';
 
 /**

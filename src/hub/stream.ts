@@ -8,7 +8,8 @@ import type { Entry } from '../log/entry.ts';
 import { cutFrame, type Piece, type Rest } from '../log/range.ts';
 import { NEVER, type Timed } from '../log/timetable.ts';
 import { COMMENT } from '../wire/frame.ts';
-import type { ChannelSet, Walk } from './channel.ts';
+import type { ChannelSet } from './channel.ts';
+import type { Walk } from './members.ts';
 
 /** Where bytes go. uWebSockets.js's response has this shape. */
 export interface Sink {

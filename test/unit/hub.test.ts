@@ -213,11 +213,11 @@ test('hub - counting who is on two channels walks the smaller one only', () => {
   const hub = newHub();
   const visited: string[] = [];
   for (let i = 0; i < 1_000; i += 1) openOn(hub, `u${i}`, ['all', `user-${i % 500}`]);
-  const { users } = hub.channels.get('all')!;
-  const values = users.values.bind(users);
-  users.values = () => {
+  const channel = hub.channels.get('all')!;
+  const walk = channel.walk.bind(channel);
+  channel.walk = () => {
     visited.push('all');
-    return values();
+    return walk();
   };
   assert.equal(append(hub, entry(1, ['user-7', 'all'])), 1_000);
   assert.equal(append(hub, entry(2, ['all', 'nobody'])), 1_000);
@@ -230,12 +230,12 @@ test('hub - counting who is on two channels walks once until somebody comes or g
   const streams = Array.from({ length: 100 }, (_, i) =>
     openOn(hub, `u${i}`, i < 60 ? ['a', 'b'] : ['b']),
   );
-  const { users } = hub.channels.get('a')!;
-  const values = users.values.bind(users);
+  const channel = hub.channels.get('a')!;
+  const walk = channel.walk.bind(channel);
   let walks = 0;
-  users.values = () => {
+  channel.walk = () => {
     walks += 1;
-    return values();
+    return walk();
   };
   let n = 0;
   const count = () => append(hub, entry(++n, ['a', 'b']));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Channel, type Member } from '../../src/hub/channel.ts';
+import { Channel } from '../../src/hub/channel.ts';
+import type { Member } from '../../src/hub/members.ts';
 import { CHANNEL_OVERHEAD_BYTES, ENTRY_OVERHEAD_BYTES } from '../../src/log/entry.ts';
 import { Evictions } from '../../src/log/evictions.ts';
 import { Retention } from '../../src/log/retention.ts';
