@@ -42,6 +42,8 @@ export class Connections {
     const more = listener === 'control' ? CONTROL_FILES : 0;
     return (res, change) => {
       this.#count += change;
+      if (this.#count === 0) this.#files.rest();
+      else this.#files.watch();
       if (change === 1 && (this.#count > this.publicRoom + more || this.#files.isOut)) {
         res.close();
         this.#tell(listener);

@@ -4,7 +4,10 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 /** An operator may change the limit of a running process (prlimit): it is read again this often, when asked. */
 const VALID_MS = 20;
 
-/** And this often when nobody asks, in milliseconds: with no file left nobody gets so far as to ask. */
+/**
+ * And this often while there are connections, in milliseconds: with no file left none gets so far as to
+ * ask.
+ */
 const LOOK_MS = 250;
 
 const NOTHING = '/dev/null';
@@ -17,6 +20,7 @@ export class OpenFiles {
   readonly #readLimit: () => number;
   #limit = Number.POSITIVE_INFINITY;
   #isOut = false;
+  #keepsSpare = false;
   #spare: number | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -25,13 +29,26 @@ export class OpenFiles {
     this.#readLimit = readLimit;
   }
 
+  /** Keeps a spare file from now on. */
   start(): void {
-    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#keepsSpare = true;
     this.#look();
   }
 
-  close(): void {
+  /** Looks by itself from now on. */
+  watch(): void {
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  /** Looks no more by itself: a server with nobody there sleeps. */
+  rest(): void {
     clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  close(): void {
+    this.rest();
+    this.#keepsSpare = false;
     this.#giveBackSpare();
   }
 
@@ -51,7 +68,7 @@ export class OpenFiles {
     try {
       this.#limit = this.#readLimit();
       this.#isOut = false;
-      if (this.#timer !== undefined) this.#spare ??= takeSpare();
+      if (this.#keepsSpare) this.#spare ??= takeSpare();
     } catch (error) {
       if (!isOutOfFiles(error)) return;
       this.#isOut = true;

@@ -17,6 +17,7 @@ test('open files - with none left the limit is what it was, and the spare file i
   t.after(() => files.close());
   files.start();
   assert.deepEqual([files.limit, files.isOut, openCount()], [100, false, before + 1]);
+  files.watch();
   read = outOfFiles;
   await eventually(() => files.isOut, { what: 'a look by itself' });
   assert.deepEqual([files.limit, openCount()], [100, before]);
