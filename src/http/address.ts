@@ -1,5 +1,5 @@
 /** Addresses: those we listen on, and those our peers come from. */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { TidingsError } from '../errors.ts';
 
@@ -46,6 +46,7 @@ const family = (address: string): 'ipv4' | 'ipv6' => (isIPv6(address) ? 'ipv6' :
 export const normaliseAddress = (text: string): string => parseAddress(text) ?? text;
 
 function parseAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text; // there is one way only to write it
   // A zone means something only on the machine that wrote it.
   const [bare = ''] = text.split('%', 1);
   // ipaddr.js by itself also reads octal and short forms, which others take for other addresses.
@@ -65,7 +66,7 @@ function parseHop(hop: string): string | undefined {
  * one address there has the whole network as a rule. Other text stands for itself.
  */
 export function clientOf(address: string, prefix6: number): string {
-  if (!isIPv6(address)) return address;
+  if (!address.includes(':') || !isIPv6(address)) return address; // Node's expression is long
   return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${prefix6}`)}/${prefix6}`;
 }
 
