@@ -5,7 +5,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { TidingsError } from '../errors.ts';
+import { errorAnswer } from './answer.ts';
+import { NodeConnection, type NodeTurn, type Refusal } from './node-connection.ts';
 import {
   type ConnectionFilter,
   type HttpHandler,
@@ -23,7 +25,7 @@ const REQUEST_MS = 60_000;
 
 export class NodeApp {
   readonly server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Map<Socket, NodeConnection>();
 
   constructor(handler: HttpHandler, filter: ConnectionFilter) {
     this.server = createServer({
@@ -31,20 +33,36 @@ export class NodeApp {
       headersTimeout: HEAD_MS,
       requestTimeout: REQUEST_MS,
       maxHeaderSize: MAX_HEAD_BYTES,
+      requireHostHeader: false, // answered as every fault of a head is
     });
-    const serve = (req: IncomingMessage, res: ServerResponse) =>
-      handler(new NodeResponse(req, res), new NodeRequest(req));
-    this.server.on('request', serve);
-    this.server.on('checkContinue', serve); // 100 is sent when the body is asked for
-    this.server.on('clientError', refuse);
-    this.server.on('connection', (socket: Socket) => this.#connected(socket, filter));
+    // Beyond a number of them Node leaves headers out in silence; their bytes are limited already.
+    this.server.maxHeadersCount = 0;
+    const take = (req: IncomingMessage, res: ServerResponse) =>
+      this.#connections.get(req.socket)?.take(req, res);
+    // 100 is sent when the body is asked for; what else a client expects is no matter to the addon either.
+    for (const event of ['request', 'checkContinue', 'checkExpectation'])
+      this.server.on(event, take);
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      // Anything else is an error of the connection itself.
+      if (/^(HPE_|ERR_HTTP_)/.test(error.code ?? ''))
+        this.#connections.get(socket as Socket)?.refuse(refusalOf(error.code));
+      else socket.destroy();
+    });
+    const run = (req: IncomingMessage, res: ServerResponse): NodeTurn => {
+      const response = new NodeResponse(req, res);
+      handler(response, new NodeRequest(req));
+      return response;
+    };
+    this.server.on('connection', (socket: Socket) => {
+      this.#connections.set(socket, new NodeConnection(socket, run));
+      this.#count(socket, filter);
+    });
   }
 
-  #connected(socket: Socket, filter: ConnectionFilter): void {
+  #count(socket: Socket, filter: ConnectionFilter): void {
     const connection = { close: () => socket.destroy() };
-    this.#sockets.add(socket);
     socket.on('close', () => {
-      this.#sockets.delete(socket);
+      this.#connections.delete(socket);
       filter(connection, -1);
     });
     filter(connection, 1);
@@ -53,36 +71,43 @@ export class NodeApp {
   /** Drops all connections. Idempotent. */
   close(): void {
     this.server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#connections.keys()) socket.destroy();
   }
 }
 
 // What is no request: the answer that a request in doubt gets.
-function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
+function refusalOf(code: string | undefined): Refusal {
+  const isLarge = code === 'HPE_HEADER_OVERFLOW';
   const message = isLarge
     ? `the head is larger than ${MAX_HEAD_BYTES} bytes`
-    : 'this is not a request of HTTP/1.1 or HTTP/1.0';
-  const body = JSON.stringify({ error: 'REQUEST_MALFORMED', message });
-  const status = isLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+    : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? 'the request does not end: send it whole, in time'
+      : 'this is not a request of HTTP/1.1 or HTTP/1.0';
+  const answer = errorAnswer(new TidingsError('REQUEST_MALFORMED', message));
+  const { headers = [], body = '' } = answer;
+  const length = String(Buffer.byteLength(body));
+  return {
+    status: isLarge ? 431 : answer.status,
+    headers: [...headers.flat(), 'Connection', 'close', 'Content-Length', length],
+    body,
+  };
 }
+
+// The form that names scheme and host, which then count instead of the header (RFC 9112, 3.2.2).
+const TARGET = /^(?:https?:\/\/([^/?]*))?([^?]*)(?:\?(.*))?$/is;
 
 class NodeRequest implements HttpRequest {
   readonly #req: IncomingMessage;
   readonly #path: string;
+  readonly #host: string | undefined;
   readonly #query: string | undefined;
 
   constructor(req: IncomingMessage) {
     this.#req = req;
-    const target = pathOf(req.url ?? '/');
-    const at = target.indexOf('?');
-    this.#path = at < 0 ? target : target.slice(0, at);
-    // As with the addon: UTF-8, and U+FFFD for what is none, which is refused further on.
-    this.#query = at < 0 ? undefined : Buffer.from(target.slice(at + 1), 'latin1').toString();
+    const [, host, path, query] = TARGET.exec(req.url ?? '') ?? [];
+    this.#host = host;
+    this.#path = path === undefined || path === '' || path === '*' ? '/' : path;
+    this.#query = query;
   }
 
   getMethod(): string {
@@ -107,14 +132,16 @@ class NodeRequest implements HttpRequest {
 
   forEach(fn: (name: string, value: string) => void): void {
     const { rawHeaders } = this.#req;
+    const isSafe = this.#req.method === 'GET' || this.#req.method === 'HEAD';
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i]!.toLowerCase();
       const value = rawHeaders[i + 1]!;
-      if (!isSettled(name, value)) fn(name, value);
+      if (name === 'host' && this.#host !== undefined) fn(name, this.#host);
+      else if (isSafe || !isSettled(name, value)) fn(name, value);
     }
     // HTTP/1.0 has none, and no browser speaks it: no page has made this request.
     if (this.#req.httpVersion === '1.0' && this.#req.headers.host === undefined)
-      fn('host', 'localhost');
+      fn('host', this.#host ?? 'localhost');
   }
 }
 
@@ -122,17 +149,11 @@ class NodeRequest implements HttpRequest {
 const isSettled = (name: string, value: string): boolean =>
   name === 'expect' || (name === 'transfer-encoding' && value.toLowerCase() === 'chunked');
 
-// Absolute form (RFC 9112, 3.2.2), and `*`, which stands for the server.
-function pathOf(target: string): string {
-  if (target === '*') return '/';
-  return target.startsWith('/')
-    ? target
-    : target.replace(/^https?:\/\/[^/?]*(?=[/?]|$)/i, '') || '/';
-}
-
-class NodeResponse implements HttpResponse {
+class NodeResponse implements HttpResponse, NodeTurn {
+  isLast = false;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
+  #onAborted: (() => void) | undefined;
   #status = 200;
   readonly #headers: string[] = [];
 
@@ -148,22 +169,27 @@ class NodeResponse implements HttpResponse {
 
   // Of connections Node tells by itself.
   writeHeader(name: string, value: string): this {
-    if (name !== 'Keep-Alive') this.#headers.push(name, value);
+    if (name === 'Connection') this.isLast = true;
+    else if (name !== 'Keep-Alive') this.#headers.push(name, value);
     return this;
   }
 
   end(body = '', closeConnection = false): this {
-    if (closeConnection) this.#headers.push('Connection', 'close');
+    this.isLast ||= closeConnection;
     this.#headers.push('Content-Length', String(Buffer.byteLength(body)));
-    this.#res.writeHead(this.#status, this.#headers);
-    this.#res.end(body);
-    return this;
+    return this.#send(body);
   }
 
   endWithoutBody(): this {
-    this.#res.writeHead(this.#status, this.#headers);
-    this.#res.end();
-    return this;
+    return this.#send();
+  }
+
+  /** The answer to a request whose rest can never be read; whoever reads it hears of its end. */
+  refuse({ status, headers, body }: Refusal): void {
+    if (this.#res.headersSent) return;
+    this.#onAborted?.();
+    this.isLast = true;
+    this.#res.writeHead(status, [...headers]).end(body);
   }
 
   close(): this {
@@ -177,14 +203,17 @@ class NodeResponse implements HttpResponse {
   }
 
   onAborted(fn: () => void): this {
+    this.#onAborted = fn;
     this.#res.on('close', () => {
-      if (!this.#res.writableFinished) fn();
+      if (!this.#res.writableEnded) fn();
     });
     return this;
   }
 
   onData(fn: (chunk: ArrayBuffer, isLast: boolean) => void): this {
-    if (this.#req.headers.expect !== undefined) this.#res.writeContinue();
+    const { expect = '' } = this.#req.headers;
+    if (expect.toLowerCase() === '100-continue' && this.#req.httpVersion === '1.1')
+      this.#res.writeContinue();
     this.#req.on('data', (chunk: Buffer) => fn(bytesOf(chunk), false));
     this.#req.on('end', () => fn(new ArrayBuffer(0), true));
     return this;
@@ -192,6 +221,13 @@ class NodeResponse implements HttpResponse {
 
   getRemoteAddressAsText(): ArrayBuffer {
     return bytesOf(Buffer.from(this.#req.socket.remoteAddress ?? ''));
+  }
+
+  #send(body?: string): this {
+    if (this.isLast) this.#headers.push('Connection', 'close');
+    this.#res.writeHead(this.#status, this.#headers);
+    this.#res.end(body);
+    return this;
   }
 
   // Only for streams, which are not served here.

@@ -48,7 +48,7 @@ export class RequestHead {
   fault(takesBody: boolean): string | undefined {
     if (this.#lengthCount + this.#codingCount > 1) return 'send one Content-Length or one coding';
     if (this.#codingCount > 0 && !this.isChunked) return 'Transfer-Encoding may only be chunked';
-    if (this.#hostCount > 1) return 'send one Host';
+    if (this.#hostCount !== 1) return 'send one Host';
     if (!HOST.test(this.host)) return 'Host must be a name or an address';
     const hasBody = this.#codingCount > 0 || (this.#lengthCount > 0 && this.#contentLength !== '0');
     return hasBody && !takesBody ? 'no body is taken here' : undefined;
