@@ -1,14 +1,15 @@
 /** What backends reach: emit, tokens, health. Answers are JSON, but for the bare token. */
 import type { NewToken } from '../auth/auth.ts';
 import { TidingsError } from '../errors.ts';
-import { type Answer, JSON_HEADERS, json, notAllowed } from '../http/answer.ts';
+import { type Answer, JSON_HEADERS, json } from '../http/answer.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
 import type { HttpHandler } from '../http/uws.ts';
 import type { Logger } from '../logger.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import { type Fields, parseFields } from './fields.ts';
+import type { Fields } from './fields.ts';
 import type { RequestOrigin } from './guard.ts';
 import { parseEmit, parseTokenRequest } from './requests.ts';
+import { type Route, Router } from './router.ts';
 
 export interface ControlOptions {
   readonly publisher: Publisher;
@@ -29,23 +30,20 @@ export interface ControlOptions {
 /** `leaving`: not ready any more, but emits are taken, since the next process will have them. */
 export type ControlPhase = 'closed' | 'serving' | 'leaving';
 
-interface Route {
-  readonly method: 'get' | 'post';
-  readonly run: (exchange: Exchange) => void;
-}
-
 // The page is ours, whole, and runs nothing that is not in it.
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src *; base-uri 'none'; frame-ancestors 'none'";
 
 export class ControlApp {
   readonly #options: ControlOptions;
-  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #router: Router;
   phase: ControlPhase = 'closed';
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#routes = this.#table();
+    const { maxBodyBytes } = options;
+    const capabilities = (allow: string) => this.#capabilities(allow);
+    this.#router = new Router(this.#routes(), { maxBodyBytes, capabilities });
   }
 
   /** For a listener, whichever server it is; `guard` throws for requests that may not be made there. */
@@ -57,53 +55,38 @@ export class ControlApp {
     });
   }
 
-  #table(): Map<string, Route> {
-    const post = (answerTo: (fields: Fields) => Answer | Promise<Answer>): Route => ({
-      method: 'post',
-      run: (exchange) => this.#withFields(exchange, answerTo),
-    });
-    const get = (what: () => Answer): Route => ({
-      method: 'get',
-      run: (exchange) => exchange.answer(what()),
-    });
-    const routes: [string, Route][] = [
-      ['/emit', post((fields) => this.#emit(fields))],
-      ['/token', post((fields) => this.#token(fields))],
-      ['/position', get(() => json(200, { id: this.#options.position() }))],
-      ['/healthz', get(() => json(200, { status: 'ok' }))],
-      ['/readyz', get(() => this.#ready())],
+  #routes(): Route[] {
+    const { position, page } = this.#options;
+    const get = (path: string, run: () => Answer): Route => {
+      return { method: 'get', path, body: 'none', run };
+    };
+    const post = (path: string, run: (fields: Fields) => Answer | Promise<Answer>): Route => {
+      return { method: 'post', path, body: 'fields', run };
+    };
+    const routes = [
+      post('/emit/', (fields) => this.#emit(fields)),
+      post('/token/', (fields) => this.#token(fields)),
+      get('/position/', () => json(200, { id: position() })),
+      get('/healthz', () => json(200, { status: 'ok' })),
+      get('/readyz', () => this.#ready()),
     ];
-    const { page } = this.#options;
-    if (page !== undefined) routes.push(['', get(() => pageAnswer(page()))]);
-    return new Map(routes);
+    if (page !== undefined) routes.push(get('/', () => pageAnswer(page())));
+    return routes;
   }
 
   #handle(exchange: Exchange, path: string): void {
-    const { head } = exchange;
     // Not before the guard: whoever may not ask learns nothing of how much happens here.
     exchange.lateHeaders = () => [['Tidings-Position', this.#options.position()]];
-    const name = path.endsWith('/') ? path.slice(0, -1) : path;
-    const route = this.#routes.get(name);
-    if (head.method === 'options' && (name === '' || route !== undefined))
-      return exchange.answer(this.#capabilities(route));
-    if (route === undefined)
-      throw new TidingsError('NOT_FOUND', 'no such path on the control port');
-    const method = head.method === 'head' ? 'get' : head.method;
-    if (method !== route.method) return exchange.answer(notAllowed(allowOf(route)));
-    route.run(exchange);
+    // With or without a page there.
+    if (path === '/' && exchange.head.method === 'options')
+      return exchange.answer(this.#capabilities('GET, HEAD'));
+    this.#router.run(exchange, path);
   }
 
   // What load balancers ask when nobody has told them what to ask. Never a CORS header.
-  #capabilities(route: Route | undefined): Answer {
+  #capabilities(allow: string): Answer {
     if (this.phase !== 'serving') return this.#ready();
-    const allow = route === undefined ? 'GET, HEAD' : allowOf(route);
     return { status: 204, headers: [['Allow', `${allow}, OPTIONS`]] };
-  }
-
-  #withFields(exchange: Exchange, answerTo: (fields: Fields) => Answer | Promise<Answer>): void {
-    exchange.readBody(this.#options.maxBodyBytes, (body) => {
-      exchange.answerWith(() => answerTo(parseFields(exchange.head, body)));
-    });
   }
 
   async #emit(fields: Fields): Promise<Answer> {
@@ -132,8 +115,6 @@ export class ControlApp {
       : json(503, { status: 'draining' });
   }
 }
-
-const allowOf = (route: Route): string => (route.method === 'get' ? 'GET, HEAD' : 'POST');
 
 const pageAnswer = (html: string): Answer => ({
   status: 200,
