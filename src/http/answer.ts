@@ -21,7 +21,7 @@ export const JSON_HEADERS: Headers = [
 
 export const json = (status: number, value: object, headers: Headers = []): Answer => ({
   status,
-  headers: [...JSON_HEADERS, ...headers],
+  headers: headers.length === 0 ? JSON_HEADERS : [...JSON_HEADERS, ...headers],
   body: `${JSON.stringify(value)}\n`,
 });
 
