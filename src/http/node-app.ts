@@ -16,8 +16,11 @@ import {
   MAX_HEAD_BYTES,
 } from './uws.ts';
 
-/** A kept connection without a request is closed after so long, in milliseconds. */
-const KEEP_ALIVE_MS = 75_000;
+/** What clients are told of how long an idle connection can be used again. */
+const KEPT = ['Connection', 'keep-alive', 'Keep-Alive', 'timeout=75'];
+
+/** And when it is closed, in milliseconds: later, so that nobody who goes by it meets the end. */
+const KEEP_ALIVE_MS = 80_000;
 
 /** A head, and a whole request, that takes longer is given up, in milliseconds. */
 const HEAD_MS = 15_000;
@@ -225,6 +228,7 @@ class NodeResponse implements HttpResponse, NodeTurn {
 
   #send(body?: string): this {
     if (this.isLast) this.#headers.push('Connection', 'close');
+    else if (this.#res.shouldKeepAlive) this.#headers.push(...KEPT);
     this.#res.writeHead(this.#status, this.#headers);
     this.#res.end(body);
     return this;
