@@ -49,7 +49,9 @@ test('json source - nesting has a limit, for the value asked for alone', () => {
   assert.equal(source(`{"data":[${'[],'.repeat(2_000)}1]}`)?.length, 6_003);
 });
 
-test('json source - any object gives for each of its members a text that parses to its value', () => {
+// Texts are compared, not what they parse to: JSON.parse of Node 24.21 may take a key that begins with an
+// escape for the key of one backslash, once it has seen an object with that.
+test('json source - any object gives for each of its members its text, as it stands', () => {
   const random = new Random();
   const strings = ['', 'data', '"', '\\', '}', ']', ',', ':', '\n', 'é', '\\"', '{"data":1}'];
   const value = (depth: number): unknown => {
@@ -62,12 +64,12 @@ test('json source - any object gives for each of its members a text that parses 
   };
   for (let i = 0; i < 2_000; i += 1) {
     const object = Object.fromEntries(strings.slice(0, 8).map((key) => [key, value(0)]));
-    const text = JSON.stringify(object, null, random.pick([0, 1, '\t']));
-    for (const [key, member] of Object.entries(object))
-      assert.deepEqual(
-        JSON.parse(memberSource(text, key)!),
-        member,
-        `seed ${random.seed}: ${text}`,
-      );
+    const indent = random.pick(['', ' ', '\t']);
+    const text = JSON.stringify(object, null, indent);
+    for (const [key, member] of Object.entries(object)) {
+      // Line ends outside strings are the formatter's, and a member stands one level deeper.
+      const expected = JSON.stringify(member, null, indent).replaceAll('\n', `\n${indent}`);
+      assert.equal(memberSource(text, key), expected, `seed ${random.seed}: ${text}`);
+    }
   }
 });
