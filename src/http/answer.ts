@@ -76,10 +76,14 @@ export function answer(res: HttpResponse, what: Answer, form: AnswerForm = {}): 
   const own = closes ? (addonSaysSo ? [] : CLOSES) : KEEP_ALIVE;
   res.cork(() => {
     writeHead(res, statusLine(status), { headers: [...headers, ...own], ...form });
-    if (hasBody) res.end(body, closes);
+    if (hasBody) res.end(asUtf8(body), closes);
     else res.endWithoutBody();
   });
 }
+
+// The binary for Node 24 writes a string whose characters are all of Latin-1 as such.
+const asUtf8 = (body: string): string | Uint8Array =>
+  Buffer.byteLength(body) === body.length ? body : Buffer.from(body);
 
 // The addon writes it when it is told to close behind a body, unless it was to close anyway.
 const CLOSES: Headers = [['Connection', 'close']];

@@ -177,7 +177,7 @@ class NodeResponse implements HttpResponse, NodeTurn {
     return this;
   }
 
-  end(body = '', closeConnection = false): this {
+  end(body: string | Uint8Array = '', closeConnection = false): this {
     this.isLast ||= closeConnection;
     this.#headers.push('Content-Length', String(Buffer.byteLength(body)));
     return this.#send(body);
@@ -226,7 +226,7 @@ class NodeResponse implements HttpResponse, NodeTurn {
     return bytesOf(Buffer.from(this.#req.socket.remoteAddress ?? ''));
   }
 
-  #send(body?: string): this {
+  #send(body?: string | Uint8Array): this {
     if (this.isLast) this.#headers.push('Connection', 'close');
     else if (this.#res.shouldKeepAlive) this.#headers.push(...KEPT);
     this.#res.writeHead(this.#status, this.#headers);

@@ -25,7 +25,7 @@ export interface HttpResponse {
   writeHeader(name: string, value: string): HttpResponse;
   write(bytes: string | Uint8Array): boolean;
   /** `closeConnection` is for answers that have not begun to stream only. */
-  end(body?: string, closeConnection?: boolean): HttpResponse;
+  end(body?: string | Uint8Array, closeConnection?: boolean): HttpResponse;
   endWithoutBody(): HttpResponse;
   close(): unknown;
   cork(fn: () => void): HttpResponse;

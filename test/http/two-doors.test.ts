@@ -40,6 +40,9 @@ const normal = (answer: string): string[] =>
     .filter((line) => !/^(date|connection|keep-alive): /i.test(line))
     .sort();
 
+const status = (lines: readonly string[]): number =>
+  Number(lines.find((line) => line.startsWith('HTTP/1.1 '))?.split(' ')[1]);
+
 const ASKED: readonly (readonly [name: string, lines: readonly string[], body?: string])[] = [
   ['an emit', ['POST /emit/ HTTP/1.1', HOST, FORM, LENGTH], BODY],
   ['a token', ['POST /token HTTP/1.1', HOST, FORM, 'Content-Length: 5'], 'exp=1'],
@@ -80,7 +83,10 @@ test('doors - the same request has the same answer, but for what is said of the 
     const through = async (url: string) =>
       normal((await ask(url, bytes)).replaceAll(/\w+-\d+/g, 'ID'));
     const [addon, compat] = [await through(server.controlUrl), await through(server.compatUrl)];
-    if (addon.join('') !== '' || !name.includes('HEAD')) assert.deepEqual(compat, addon, name);
+    // The binaries for Node 22 and later refuse that one themselves, with a page of their own.
+    if (name === 'two hosts' && Number(process.versions.modules) >= 127)
+      assert.deepEqual([status(compat), status(addon)], [400, 400]);
+    else if (addon.join('') !== '' || !name.includes('HEAD')) assert.deepEqual(compat, addon, name);
   }
 });
 
