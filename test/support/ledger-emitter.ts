@@ -25,7 +25,9 @@ export class Emitter {
   readonly emitted: Emitted[] = [];
   controlUrl: string;
   acked = 0;
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT });
+  // With a limit on idle connections Node's agent heeds `Keep-Alive`; without one it may send an emit
+  // into the end of its connection, as docs/reference.md warns.
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT, timeout: 4_000 });
   readonly #random: Random;
   #seq = 0;
   #inFlight = 0;
