@@ -9,7 +9,7 @@ import { Range } from '../log/range.ts';
 import { NEVER, type Timed } from '../log/timetable.ts';
 import { type Member, Members, type Walk } from './members.ts';
 
-/** How many streams of one channel are not on another; true until somebody comes or goes on either. */
+/** How many streams of a channel are not on another; true until somebody comes or goes on the former. */
 export interface Overlap {
   readonly other: string;
   readonly changes: number;
