@@ -49,6 +49,14 @@ export class ChannelIndex {
     return set;
   }
 
+  /** Looks at these channels as a stream on them would, and leaves none behind that was not there. */
+  inspect<T>(names: readonly string[], look: (set: ChannelSet<Stream>) => T): T {
+    const channels = names.map((name) => this.channel(name));
+    const result = look(new ChannelSet('', channels, this.evictions));
+    for (const channel of channels) this.forgetUnused(channel);
+    return result;
+  }
+
   enter(stream: Stream): void {
     stream.channels.streamCount += 1;
     for (const channel of stream.channels.channels) channel.add(stream);

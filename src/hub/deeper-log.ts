@@ -5,6 +5,7 @@
  */
 import type { Entry } from '../log/entry.ts';
 import { cut } from '../log/range.ts';
+import type { ChannelIndex } from './channel-index.ts';
 import type { Flusher } from './flusher.ts';
 import type { Positions } from './positions.ts';
 import { type Stream, StreamState } from './stream.ts';
@@ -22,13 +23,26 @@ export interface DeeperRange {
   readonly missedThrough: number;
   /** Whole frames in the order of their numbers, about 256 KB at most. */
   readonly frames: readonly { readonly n: number; readonly bytes: Uint8Array }[];
-  /** With these frames the stream has had everything through this number; more than `after`. */
+  /**
+   * With these frames the stream has had everything through this number; more than `after`, perhaps
+   * more than what the hub that asks has got so far.
+   */
   readonly through: number;
 }
 
 export interface DeeperLog {
   /** Rejects when it cannot be asked now: the stream is then cut, and comes back with its last id. */
   read(question: DeeperQuestion): Promise<DeeperRange>;
+}
+
+/** The answer out of a hub's own logs, to another that keeps less. */
+export function rangeOf(index: ChannelIndex, question: DeeperQuestion, head: number): DeeperRange {
+  const { user, channels, after } = question;
+  return index.inspect(channels, (set) => {
+    const missedThrough = set.missedThrough(user, after);
+    const range = set.rangesAfter(missedThrough).range(missedThrough, head);
+    return { missedThrough, frames: range.entriesFor(user), through: range.end };
+  });
 }
 
 export class DeeperReader {

@@ -103,6 +103,7 @@ export class Flusher {
 
   /** Writes to a Live stream what lies behind `position`; it is Behind afterwards if that was much. */
   flushFrom(stream: Stream, position: number): void {
+    if (position > this.head) return; // had elsewhere what is not here yet
     const { channels, user } = stream;
     const from = channels.missedThrough(user, position);
     if (from > position) {

@@ -3,7 +3,6 @@
  * who numbered an entry, nor where it came from.
  */
 
-import { eventTooLarge, memoryFull } from '../errors.ts';
 import { type Dump, dumpEntries } from '../log/dump.ts';
 import {
   type Addressed,
@@ -20,11 +19,18 @@ import { ownBytes } from '../wire/frame.ts';
 import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
-import { type DeeperLog, DeeperReader } from './deeper-log.ts';
+import {
+  type DeeperLog,
+  type DeeperQuestion,
+  type DeeperRange,
+  DeeperReader,
+  rangeOf,
+} from './deeper-log.ts';
 import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
 import { Positions, type Start } from './positions.ts';
+import { Room } from './room.ts';
 import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
 
 export interface HubOptions {
@@ -36,6 +42,12 @@ export interface HubOptions {
   readonly notices: NoticeOptions;
   /** Where what this hub has evicted may still be; undefined: nowhere. */
   readonly deeperLog?: DeeperLog;
+  /** Number that the one order has reached, where this hub may not have everything yet; undefined: it has. */
+  readonly newest?: () => number;
+  /** An id that was passed by so many seconds ago has fallen behind; half the time to live by itself. */
+  readonly staleSeconds?: number;
+  /** Ids of streams count on from here, so that those of several hubs differ; 0 by itself. */
+  readonly lastStreamId?: number;
   /** Told once of every stream that is over. */
   readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
   /** Seconds of a monotonic clock. */
@@ -62,15 +74,14 @@ export class Hub {
   readonly #deeper: DeeperReader | undefined;
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
-  readonly #keepsOnlyNeeded: boolean;
-  readonly #untrimmed = new Set<Channel<Stream>>();
-  #lastStreamId = 0;
+  readonly #room: Room;
+  #lastStreamId: number;
 
   constructor(options: HubOptions) {
+    this.#lastStreamId = options.lastStreamId ?? 0;
     this.now = options.now ?? monotonicSeconds;
     this.#lineage = new Lineage(options.epoch, options.olderEpochs);
     this.#onClosed = options.onClosed ?? (() => {});
-    this.#keepsOnlyNeeded = options.retention.capacity === 0;
     this.#index = new ChannelIndex(options.retention);
     this.aging = this.#index.retention.aging;
     this.#flusher = new Flusher({
@@ -79,7 +90,7 @@ export class Hub {
         this.#deeper?.ask(stream, position);
         return this.#deeper !== undefined;
       },
-      idle: () => this.#trim(),
+      idle: () => this.#room.flushed(),
     });
     this.flow = new Flow({
       retention: this.#index.retention,
@@ -87,13 +98,21 @@ export class Hub {
       onResumed: (stream) => this.#flusher.flushFrom(stream, stream.position),
       onClosed: (stream, reason) => this.#closed(stream, reason),
     });
+    this.#room = new Room({
+      index: this.#index,
+      flusher: this.#flusher,
+      flow: this.flow,
+      keepsOnlyNeeded: options.retention.capacity === 0,
+      isTail: options.deeperLog !== undefined,
+    });
     this.#positions = new Positions({
       flusher: this.#flusher,
       lineage: this.#lineage,
       notices: new Notices(options.notices),
-      staleSeconds: options.retention.ttlSeconds / 2,
+      staleSeconds: options.staleSeconds ?? options.retention.ttlSeconds / 2,
       now: this.now,
       hasDeeperLog: options.deeperLog !== undefined,
+      newest: options.newest ?? (() => this.#flusher.head),
     });
     if (options.deeperLog !== undefined)
       this.#deeper = new DeeperReader(options.deeperLog, this.#flusher, this.#positions);
@@ -132,36 +151,41 @@ export class Hub {
     return this.#positions.announceExpiry(stream, secondsLeft);
   }
 
-  /**
-   * Makes room for an entry. Evicts for it, and closes readers stuck inside a frame, only when it
-   * will fit then.
-   * @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing
-   */
+  /** Makes room for an entry. @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing */
   admit(size: EntrySize): void {
-    const needed = mostBytes(size);
-    const { retention } = this.#index;
-    if (needed > retention.budgetBytes) throw eventTooLarge();
-    if (retention.bytes + needed <= retention.budgetBytes) return;
-    if (this.#flusher.pendingBytes + needed > retention.budgetBytes) throw memoryFull();
-    while (!retention.makeRoom(needed, this.#flusher.flushedThrough))
-      if (!this.flow.closeLongestStuck()) throw memoryFull();
+    this.#room.admit(size);
   }
 
   /** Takes entries into their channels' logs, in the order of their numbers. Never refuses. */
   append(entries: readonly NewEntry[]): void {
     for (const entry of entries) this.#append(entry);
-    if (!this.#flusher.isDue) this.#trim();
+    this.#room.appended();
+  }
+
+  /** What lies behind a position here: the deeper log of a hub that keeps less. */
+  read(question: DeeperQuestion): DeeperRange {
+    return rangeOf(this.#index, question, this.head);
+  }
+
+  /** Takes over the place in the order, where everything before lies in the deeper log. */
+  startBehind(head: number): void {
+    this.restore({ epochs: [], head, evictedElsewhere: head, evictions: [], entries: [] });
+  }
+
+  /** Bytes of entries that streams may still be waiting for. */
+  get pendingBytes(): number {
+    return this.#flusher.pendingBytes;
   }
 
   #append({ n, to, channels, bytes }: NewEntry): void {
-    const flushedThrough = this.#keepFrom();
+    const through = this.#room.through;
     const kept: Entry = { n, to, bytes, time: this.now(), logs: 0, readers: 0 };
     this.#positions.reached(n);
     this.#flusher.advance(n, mostBytes({ byteLength: bytes.length, to, channels }));
     for (const name of channels) {
       const channel = this.#index.channel(name);
-      this.#index.retention.append(channel, kept, flushedThrough);
-      this.#untrimmed.add(channel);
+      this.#index.retention.append(channel, kept, through);
+      this.#room.touched(channel);
       this.#mark(channel, kept);
     }
   }
@@ -248,22 +272,6 @@ export class Hub {
     }
     for (const user of typeof to === 'string' ? [to] : to)
       for (const stream of channel.of(user)) this.#flusher.mark(stream, n);
-  }
-
-  // Entries may be evicted for number only up to here. Without any history the logs still hold what
-  // Blocked streams have to get.
-  #keepFrom(): number {
-    const { flushedThrough } = this.#flusher;
-    return this.#keepsOnlyNeeded ? this.flow.leastPosition(flushedThrough) : flushedThrough;
-  }
-
-  #trim(): void {
-    const through = this.#keepFrom();
-    for (const channel of this.#untrimmed) {
-      this.#index.retention.trim(channel, through);
-      this.#index.forgetUnused(channel);
-    }
-    this.#untrimmed.clear();
   }
 }
 

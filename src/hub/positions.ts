@@ -4,7 +4,7 @@
  * moment, before its first event too, comes back to exactly that place.
  */
 
-import type { Lineage } from '../log/lineage.ts';
+import type { Lineage, Refusal } from '../log/lineage.ts';
 import type { Flusher } from './flusher.ts';
 import type { GapReason, Notices } from './notices.ts';
 import { PastHeads } from './past-heads.ts';
@@ -20,6 +20,8 @@ export interface PositionsOptions {
   readonly now: () => number;
   /** What the hub has evicted is not lost yet. */
   readonly hasDeeperLog: boolean;
+  /** Number that has been given out, at least the hub's own. */
+  readonly newest: () => number;
 }
 
 /** What decides where a stream begins. */
@@ -37,6 +39,7 @@ export class Positions {
   readonly #pastHeads: PastHeads;
   readonly #now: () => number;
   readonly #hasDeeperLog: boolean;
+  readonly #newest: () => number;
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
 
@@ -48,6 +51,7 @@ export class Positions {
     this.#pastHeads = new PastHeads(staleSeconds);
     this.#now = now;
     this.#hasDeeperLog = options.hasDeeperLog;
+    this.#newest = options.newest;
   }
 
   /** Number `n` is in the logs. */
@@ -58,7 +62,7 @@ export class Positions {
   /** The first bytes of a stream; it goes on from here by itself. */
   start(stream: Stream, { lastEventId, greeting = '' }: Start): void {
     const { head } = this.#flusher;
-    const n = lastEventId === undefined ? head : this.#lineage.read(lastEventId, head);
+    const n = lastEventId === undefined ? head : this.#read(lastEventId, head);
     if (typeof n === 'string') {
       this.#greet(stream, greeting, undefined);
       return this.#announceGap(stream, lastEventId!, n);
@@ -69,9 +73,15 @@ export class Positions {
     // Until a replay has gone out, the client's own id is the only one that is true.
     const id = n === head ? this.#lineage.idOf(n) : lastEventId;
     this.#greet(stream, greeting, isTooLate && !this.#hasDeeperLog ? undefined : id);
-    if (n === head || stream.state !== StreamState.Live) return;
+    if (n >= head || stream.state !== StreamState.Live) return;
     if (isTooLate) this.#tooLate.add(stream);
     this.#flusher.markBehind(stream);
+  }
+
+  // An id that another hub has given out may be newer than what this one has got.
+  #read(id: string, head: number): number | Refusal {
+    const n = this.#lineage.read(id, head);
+    return n === 'unknown' ? this.#lineage.read(id, this.#newest()) : n;
   }
 
   #greet(stream: Stream, greeting: string, id: string | undefined): void {

@@ -66,6 +66,14 @@ export class Range {
     return this.#shared;
   }
 
+  /** Its entries for one user, in the order of their numbers. */
+  entriesFor(user: string): readonly Entry[] {
+    const own = this.#forUser.get(user);
+    if (own === undefined) return this.#forEveryone;
+    const isAlone = this.#forEveryone.length === 0;
+    return isAlone ? own : [...own, ...this.#forEveryone].sort(byNumber);
+  }
+
   #add(entry: Entry): void {
     const { to } = entry;
     if (to === undefined) this.#forEveryone.push(entry);
@@ -83,9 +91,7 @@ export class Range {
     this.#own ??= new Map();
     let pieces = this.#own.get(user);
     if (pieces === undefined) {
-      const own = this.#forUser.get(user)!;
-      const isAlone = this.#forEveryone.length === 0;
-      pieces = cut(isAlone ? own : [...own, ...this.#forEveryone].sort(byNumber));
+      pieces = cut(this.entriesFor(user));
       this.#own.set(user, pieces);
     }
     return pieces;
