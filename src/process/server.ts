@@ -6,6 +6,10 @@ import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { ControlApp } from '../control/control-app.ts';
 import { createGuard } from '../control/guard.ts';
+import { Connections } from '../front/connections.ts';
+import { drain } from '../front/drain.ts';
+import { OpenFiles } from '../front/open-files.ts';
+import { tlsFiles } from '../front/tls-files.ts';
 import type { ListenAddress } from '../http/address.ts';
 import { Cors } from '../http/cors.ts';
 import { Listener } from '../http/listener.ts';
@@ -19,11 +23,7 @@ import type { Logger } from '../logger.ts';
 import { PublicApp } from '../public/public-app.ts';
 import { Sequencer } from '../publish/publisher.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
-import { Connections } from './connections.ts';
-import { drain } from './drain.ts';
 import { Handover } from './handover.ts';
-import { OpenFiles } from './open-files.ts';
-import { tlsFiles } from './tls-files.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
 const STOP_GRACE_MS = 5_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { drain } from '../../src/process/drain.ts';
+import { drain } from '../../src/front/drain.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { newHub } from '../support/hub.ts';
 

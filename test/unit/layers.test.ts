@@ -11,6 +11,7 @@ const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
 const LAYERS = [
   ['cli.ts'],
   ['process'],
+  ['front'],
   ['config'],
   ['control', 'public'],
   ['publish', 'hub', 'auth', 'http'],

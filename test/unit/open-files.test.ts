@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { OpenFiles } from '../../src/process/open-files.ts';
+import { OpenFiles } from '../../src/front/open-files.ts';
 import { eventually } from '../support/wait.ts';
 
 const openCount = (): number => readdirSync('/proc/self/fd').length;
