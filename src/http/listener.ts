@@ -8,12 +8,21 @@ import {
   type HttpApp,
   type ListenSocket,
   listenTcp,
+  listenTcpShared,
   listenUnix,
   localPort,
 } from './uws.ts';
 
 /** The proxy runs as another user of the same group more often than not. */
 export const UNIX_SOCKET_MODE = 0o660;
+
+export interface ListenNames {
+  /** Of the option that gives the address. */
+  readonly flag: string;
+  readonly scheme: string;
+  /** Other threads of this process may listen on the same port: each gets some of the connections. */
+  readonly sharesPort?: boolean;
+}
 
 export class Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8000` or `unix:/run/tidings.sock`. */
@@ -33,11 +42,11 @@ export class Listener {
   static async open(
     app: HttpApp,
     address: ListenAddress,
-    { flag, scheme }: { flag: string; scheme: string },
+    { flag, scheme, sharesPort = false }: ListenNames,
   ): Promise<Listener> {
     if (address.kind === 'unix') return Listener.#openUnix(app, address.path, flag);
     const { host, port } = address;
-    const socket = listenTcp(app, host, port);
+    const socket = (sharesPort ? listenTcpShared : listenTcp)(app, host, port);
     if (socket === undefined)
       throw cannotListen(flag, `${host}:${port}`, await reasonFor(host, port));
     const name = host === '' ? '0.0.0.0' : host;

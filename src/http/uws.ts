@@ -70,6 +70,7 @@ interface Addon {
 
 /** Without it the kernel lets two processes share a port in silence. */
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
+const LIBUS_LISTEN_DEFAULT = 0;
 
 /** @throws TidingsError `ADDON_UNAVAILABLE` when no binary fits this Node and C library. */
 function loadAddon(): Addon {
@@ -99,14 +100,23 @@ export function createApp(tls?: TlsFiles): HttpApp {
   return tls === undefined ? theAddon().App() : theAddon().SSLApp(tls);
 }
 
+type Listen = (app: HttpApp, host: string, port: number) => ListenSocket | undefined;
+
+const listenWith =
+  (options: number): Listen =>
+  (app, host, port) => {
+    let listening: ListenSocket | false = false;
+    app.listen(host, port, options, (socket) => {
+      listening = socket;
+    });
+    return listening || undefined;
+  };
+
 /** Listens for this process alone; undefined when it cannot (the addon does not say why). */
-export function listenTcp(app: HttpApp, host: string, port: number): ListenSocket | undefined {
-  let listening: ListenSocket | false = false;
-  app.listen(host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
-    listening = socket;
-  });
-  return listening || undefined;
-}
+export const listenTcp = listenWith(LIBUS_LISTEN_EXCLUSIVE_PORT);
+
+/** The same, but another thread, or another process that asks for it too, may have the port as well. */
+export const listenTcpShared = listenWith(LIBUS_LISTEN_DEFAULT);
 
 /** Listens on a path, in place of whatever is there: the caller has looked. */
 export function listenUnix(app: HttpApp, path: string): ListenSocket | undefined {

@@ -1,26 +1,21 @@
 /** Puts the parts together, starts them, and takes them down in the reverse order. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { publicKeyVerifier, secretVerifier, tokenSigner, type Verify } from '../auth/auth.ts';
+import { tokenSigner } from '../auth/auth.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { ControlApp } from '../control/control-app.ts';
 import { createGuard } from '../control/guard.ts';
 import { Connections } from '../front/connections.ts';
-import { drain } from '../front/drain.ts';
+import { Front, type Fronts } from '../front/front.ts';
 import { OpenFiles } from '../front/open-files.ts';
-import { tlsFiles } from '../front/tls-files.ts';
 import type { ListenAddress } from '../http/address.ts';
-import { Cors } from '../http/cors.ts';
 import { Listener } from '../http/listener.ts';
 import { NodeApp } from '../http/node-app.ts';
 import { NodeListener } from '../http/node-listener.ts';
 import { createApp, type HttpApp, type HttpHandler } from '../http/uws.ts';
-import { Clockwork } from '../hub/clockwork.ts';
 import { Hub } from '../hub/hub.ts';
-import type { Epoch } from '../log/lineage.ts';
 import type { Logger } from '../logger.ts';
-import { PublicApp } from '../public/public-app.ts';
 import { Sequencer } from '../publish/publisher.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { Handover } from './handover.ts';
@@ -41,21 +36,19 @@ export interface ServerOptions {
 }
 
 export class Server {
+  /** What there is of the past: all of it, with one thread the streams as well. */
   readonly hub: Hub;
-  readonly #config: Config;
+  readonly #config: ServerOptions['config'];
   readonly #logger: Logger;
   readonly #epoch = newEpoch();
   readonly #handover: Handover;
-  readonly #cors: Cors;
-  readonly #clockwork: Clockwork;
   readonly #files = new OpenFiles();
   readonly #connections: Connections;
-  readonly #public: PublicApp;
+  readonly #fronts: Fronts;
   readonly #control: ControlApp;
-  readonly #publicHttp: HttpApp;
   readonly #controlHttp: HttpApp;
   readonly #compatHttp: NodeApp | undefined;
-  #listeners: Listener[] = [];
+  #controlListener: Listener | undefined;
   #compatListener: NodeListener | undefined;
   #stopping: Promise<void> | undefined;
   readonly #haste = new AbortController();
@@ -66,20 +59,12 @@ export class Server {
     this.#logger = logger;
     this.#connections = new Connections(this.#files, logger);
     this.#handover = new Handover(config.snapshot, logger);
-    this.#cors = new Cors(config.cors, config['cors-headers']);
-    this.hub = this.#handover.take((olderEpochs) => this.#emptyHub(olderEpochs));
-    this.#clockwork = new Clockwork({
-      hub: this.hub,
-      heartbeatSeconds: config.heartbeat,
-      stallSeconds: config.stall,
-    });
-    this.#public = this.#publicApp(config.keys);
+    const front = this.#soleFront();
+    this.#fronts = front;
+    this.hub = front.hub;
     this.#control = this.#controlApp(config.keys);
-    this.#publicHttp = createApp(tlsFiles(config));
     this.#controlHttp = createApp();
-    this.#public.route(this.#publicHttp);
     this.#controlHttp.any('/*', this.#controlHandler(config.controlAddress));
-    this.#publicHttp.filter(this.#connections.filter('public'));
     this.#controlHttp.filter(this.#connections.filter('control'));
     if (config.compatAddress !== undefined)
       this.#compatHttp = new NodeApp(
@@ -88,24 +73,22 @@ export class Server {
       );
   }
 
-  /** Listens on both addresses. @throws TidingsError `CONFIG_INVALID` when one is not to be had */
+  /** Listens on all addresses. @throws TidingsError `CONFIG_INVALID` when one is not to be had */
   async start(): Promise<void> {
-    const { publicAddress, controlAddress, cert } = this.#config;
-    const scheme = cert === '' ? 'http' : 'https';
     try {
-      await this.#listen(this.#controlHttp, controlAddress, { flag: 'bindctl', scheme: 'http' });
-      await this.#listen(this.#publicHttp, publicAddress, { flag: 'bind', scheme });
+      await this.#listenControl();
+      await this.#fronts.listen();
       await this.#listenCompat();
       // Not before: a start that fails leaves it to the next one.
-      if (this.#stopping !== undefined) return this.#close();
+      if (this.#stopping !== undefined) return await this.#close();
       this.#handover.taken(this.#epoch);
     } catch (error) {
-      this.#close();
+      await this.#close();
       throw error;
     }
     if (this.#config.dev) this.#allowTryPage();
     this.#tellOfLowLimit();
-    this.#clockwork.start();
+    this.#fronts.start();
     this.#files.start();
     this.#control.phase = 'serving';
     const compat = this.#compatListener?.url;
@@ -113,7 +96,7 @@ export class Server {
   }
 
   get controlUrl(): string {
-    return this.#listeners[0]?.url ?? '';
+    return this.#controlListener?.url ?? '';
   }
 
   /** Empty without `-bindctl-compat`. */
@@ -122,7 +105,7 @@ export class Server {
   }
 
   get publicUrl(): string {
-    return this.#listeners[1]?.url ?? '';
+    return this.#fronts.url;
   }
 
   /**
@@ -141,18 +124,16 @@ export class Server {
 
   async #leave(): Promise<void> {
     const isHandedOver = this.#handover.isWanted && this.#control.phase === 'serving';
-    this.#public.isDraining = true;
     this.#control.phase = isHandedOver ? 'leaving' : 'closed';
-    const [controlListener, publicListener] = this.#listeners;
-    publicListener?.close();
-    if (!isHandedOver) this.#closeControl(controlListener);
+    this.#fronts.refuse();
+    if (!isHandedOver) this.#refuseControl();
     await this.#endStreams();
     if (isHandedOver) await this.#handOver();
-    this.#close();
+    await this.#close();
   }
 
-  #closeControl(listener: Listener | undefined): void {
-    listener?.close();
+  #refuseControl(): void {
+    this.#controlListener?.close();
     this.#compatListener?.close();
   }
 
@@ -164,12 +145,12 @@ export class Server {
   }
 
   async #endStreams(): Promise<void> {
-    const { hub } = this;
-    this.#logger.info({ streams: hub.streams.size, seconds: this.#config.drain }, 'draining');
-    const before = hub.flow.endedBlockedCount;
-    await drain(hub, { windowMs: this.#config.drain * 1_000, hasten: this.#haste.signal });
+    const { drain } = this.#config;
+    this.#logger.info({ streams: this.#fronts.streamCount, seconds: drain }, 'draining');
+    const options = { windowMs: drain * 1_000, hasten: this.#haste.signal };
+    const isUnsent = await this.#fronts.drain(options);
     this.#logger.info('streams ended');
-    if (hub.flow.endedBlockedCount > before) await this.#pause(STOP_GRACE_MS);
+    if (isUnsent) await this.#pause(STOP_GRACE_MS);
   }
 
   // Over at once in haste.
@@ -177,13 +158,21 @@ export class Server {
     await delay(ms, undefined, { signal: this.#haste.signal }).catch(() => {});
   }
 
-  #close(): void {
-    this.#clockwork.stop();
+  async #close(): Promise<void> {
     this.#files.close();
-    for (const listener of this.#listeners) listener.close();
-    this.#publicHttp.close();
+    this.#refuseControl();
+    await this.#fronts.close();
     this.#controlHttp.close();
     this.#compatHttp?.close();
+  }
+
+  async #listenControl(): Promise<void> {
+    const names = { flag: 'bindctl', scheme: 'http' };
+    this.#controlListener = await Listener.open(
+      this.#controlHttp,
+      this.#config.controlAddress,
+      names,
+    );
   }
 
   async #listenCompat(): Promise<void> {
@@ -196,46 +185,28 @@ export class Server {
     );
   }
 
-  async #listen(
-    app: HttpApp,
-    address: Config['publicAddress'],
-    names: { flag: string; scheme: string },
-  ): Promise<void> {
-    this.#listeners.push(await Listener.open(app, address, names));
-  }
-
-  #emptyHub(olderEpochs: readonly Epoch[]): Hub {
+  #soleFront(): Front {
     const config = this.#config;
-    return new Hub({
-      retention: {
-        capacity: config.history,
-        ttlSeconds: config['history-ttl'],
-        budgetBytes: config.memory * BYTES_PER_MEGABYTE,
-      },
-      epoch: this.#epoch,
-      olderEpochs,
-      notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
-      onClosed: (stream, reason) => this.#public.closed(stream, reason),
-    });
-  }
-
-  #publicApp(keys: TokenKeys): PublicApp {
-    const config = this.#config;
-    return new PublicApp({
-      hub: this.hub,
-      verify: verifierOf(keys, config['max-token-life']),
-      limits: {
-        streams: config['max-streams'],
-        streamsPerUser: config['max-streams-per-user'],
-        streamsPerAddress: config['max-streams-per-address'],
-      },
-      replacesOldest: config['over-limit'] === 'replace',
-      addressPrefix6: config['address-prefix6'],
-      cors: this.#cors,
-      peers: config.peers,
-      allowsQueryToken: config['query-token'] || config.dev,
-      isTight: this.#connections.isTight,
+    return new Front({
+      config,
       logger: this.#logger,
+      connections: this.#connections,
+      sharesPort: false,
+      makeHub: (onClosed) =>
+        this.#handover.take(
+          (olderEpochs) =>
+            new Hub({
+              retention: {
+                capacity: config.history,
+                ttlSeconds: config['history-ttl'],
+                budgetBytes: config.memory * BYTES_PER_MEGABYTE,
+              },
+              epoch: this.#epoch,
+              olderEpochs,
+              notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
+              onClosed,
+            }),
+        ),
     });
   }
 
@@ -248,10 +219,10 @@ export class Server {
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     return new ControlApp({
-      publisher: new Sequencer(this.#epoch, this.hub),
+      publisher: new Sequencer(this.#epoch, this.#fronts.store),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
       maxTokenSeconds: config['max-token-life'],
-      position: () => formatEventId(this.#epoch, this.hub.head),
+      position: () => formatEventId(this.#epoch, this.#fronts.position),
       isTight: this.#connections.isTight,
       maxBodyBytes: config['max-body'],
       page: config.dev ? () => this.#tryPage() : undefined,
@@ -270,9 +241,9 @@ export class Server {
 
   // The page comes from the control port and opens its stream on the public one.
   #allowTryPage(): void {
-    const port = this.#listeners[0]?.port;
-    this.#cors.allow(`http://127.0.0.1:${port}`);
-    this.#cors.allow(`http://localhost:${port}`);
+    const port = this.#controlListener?.port;
+    this.#fronts.allow(`http://127.0.0.1:${port}`);
+    this.#fronts.allow(`http://localhost:${port}`);
   }
 
   // Only told: the connections themselves are counted, against the limit as it then is.
@@ -285,11 +256,4 @@ export class Server {
         'the limit on open files allows fewer streams than max-streams',
       );
   }
-}
-
-function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
-  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, { maxLifeSeconds });
-  const { secret, previousSecret } = keys;
-  const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
-  return secretVerifier(secrets, { maxLifeSeconds });
 }

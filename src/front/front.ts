@@ -1,0 +1,162 @@
+/** What serves streams in one thread: a hub, the clock of its streams, and the public listener. */
+import { publicKeyVerifier, secretVerifier, type Verify } from '../auth/auth.ts';
+import type { Config } from '../config/config.ts';
+import type { TokenKeys } from '../config/keys.ts';
+import { Cors } from '../http/cors.ts';
+import { Listener } from '../http/listener.ts';
+import { createApp, type HttpApp } from '../http/uws.ts';
+import { Clockwork } from '../hub/clockwork.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { CloseReason, Stream } from '../hub/stream.ts';
+import type { Logger } from '../logger.ts';
+import { PublicApp } from '../public/public-app.ts';
+import type { EntryStore } from '../publish/publisher.ts';
+import type { Connections } from './connections.ts';
+import { type DrainOptions, drain } from './drain.ts';
+import { tlsFiles } from './tls-files.ts';
+
+/** All that serves streams, in one thread or in several. */
+export interface Fronts {
+  /** Where streams are, e.g. `http://127.0.0.1:8000`; empty before `listen`. */
+  readonly url: string;
+  /** Where the publisher puts entries. */
+  readonly store: EntryStore;
+  /** Open streams. */
+  readonly streamCount: number;
+  /** Everything through this number can be resumed from, wherever a client comes. */
+  readonly position: number;
+  /** @throws TidingsError `CONFIG_INVALID` when the address is not to be had */
+  listen(): Promise<void>;
+  /** Time counts from now on: heartbeats, expiring tokens. */
+  start(): void;
+  /** Pages of one more origin may read streams. */
+  allow(origin: string): void;
+  /** No new streams from now on. */
+  refuse(): void;
+  /** Ends all streams; true when some had last bytes that still wait to be sent. */
+  drain(options: DrainOptions): Promise<boolean>;
+  /** Closes what is still open. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface FrontOptions {
+  readonly config: Config & { readonly keys: TokenKeys };
+  readonly logger: Logger;
+  readonly connections: Connections;
+  /** Makes the hub, which is to tell `onClosed` of each stream that is over. */
+  readonly makeHub: (onClosed: (stream: Stream, reason: CloseReason) => void) => Hub;
+  /** The port is shared with other threads of this process. */
+  readonly sharesPort: boolean;
+}
+
+export class Front implements Fronts {
+  readonly hub: Hub;
+  readonly #options: FrontOptions;
+  readonly #cors: Cors;
+  readonly #clockwork: Clockwork;
+  readonly #app: PublicApp;
+  readonly #http: HttpApp;
+  #listener: Listener | undefined;
+
+  /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
+  constructor(options: FrontOptions) {
+    const { config, connections, makeHub } = options;
+    this.#options = options;
+    this.#cors = new Cors(config.cors, config['cors-headers']);
+    this.hub = makeHub((stream, reason) => this.#app.closed(stream, reason));
+    this.#clockwork = new Clockwork({
+      hub: this.hub,
+      heartbeatSeconds: config.heartbeat,
+      stallSeconds: config.stall,
+    });
+    this.#app = this.#publicApp();
+    this.#http = createApp(tlsFiles(config));
+    this.#app.route(this.#http);
+    this.#http.filter(connections.filter('public'));
+  }
+
+  get store(): Hub {
+    return this.hub;
+  }
+
+  get url(): string {
+    return this.#listener?.url ?? '';
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  get streamCount(): number {
+    return this.hub.streams.size;
+  }
+
+  get position(): number {
+    return this.hub.head;
+  }
+
+  /** `port`: in place of the one that is configured. */
+  async listen(port?: number): Promise<void> {
+    const { config, sharesPort } = this.#options;
+    const { publicAddress } = config;
+    const address =
+      port === undefined || publicAddress.kind === 'unix'
+        ? publicAddress
+        : { ...publicAddress, port };
+    const scheme = config.cert === '' ? 'http' : 'https';
+    this.#listener = await Listener.open(this.#http, address, { flag: 'bind', scheme, sharesPort });
+  }
+
+  start(): void {
+    this.#clockwork.start();
+  }
+
+  allow(origin: string): void {
+    this.#cors.allow(origin);
+  }
+
+  refuse(): void {
+    this.#app.isDraining = true;
+    this.#listener?.close();
+  }
+
+  async drain(options: DrainOptions): Promise<boolean> {
+    const { flow } = this.hub;
+    const before = flow.endedBlockedCount;
+    await drain(this.hub, options);
+    return flow.endedBlockedCount > before;
+  }
+
+  async close(): Promise<void> {
+    this.#clockwork.stop();
+    this.#listener?.close();
+    this.#http.close();
+  }
+
+  #publicApp(): PublicApp {
+    const { config, connections, logger } = this.#options;
+    return new PublicApp({
+      hub: this.hub,
+      verify: verifierOf(config.keys, config['max-token-life']),
+      limits: {
+        streams: config['max-streams'],
+        streamsPerUser: config['max-streams-per-user'],
+        streamsPerAddress: config['max-streams-per-address'],
+      },
+      replacesOldest: config['over-limit'] === 'replace',
+      addressPrefix6: config['address-prefix6'],
+      cors: this.#cors,
+      peers: config.peers,
+      allowsQueryToken: config['query-token'] || config.dev,
+      isTight: connections.isTight,
+      logger,
+    });
+  }
+}
+
+function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
+  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, { maxLifeSeconds });
+  const { secret, previousSecret } = keys;
+  const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
+  return secretVerifier(secrets, { maxLifeSeconds });
+}
