@@ -28,8 +28,10 @@ async function main(): Promise<void> {
   process.on('exit', () => log.flush());
   const logger = createLogger(config['log-level'], log);
   const { keys } = config;
-  for (const warning of startWarnings(keys, process.env)) logger.warn(warning);
-  const server = new Server({ config, logger });
+  for (const warning of startWarnings(config, process.env)) logger.warn(warning);
+  const server = new Server({ config, logger, log, failed: (error) => fail(error) });
+  const fail = (error: unknown) => void server.abandon().finally(() => crash(error));
+  if (config.threadCount > 1) process.on('uncaughtException', fail);
   stopOnSignals(server, log);
   await server.start();
   if (config.dev && keys.kind === 'secret') console.log(greeting(server, keys.secret, config));

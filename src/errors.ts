@@ -30,6 +30,8 @@ export const ERROR_STATUS = {
   MEDIA_TYPE_UNSUPPORTED: 415,
   /** `-memory` is full of events that are still being written; emit again in a moment. */
   MEMORY_FULL: 429,
+  /** With `-threads`: one of them is behind with what was emitted; emit again in a moment. */
+  THREADS_BEHIND: 429,
   /** A bug in tidings; the log has it. */
   INTERNAL: 500,
   /** The server is leaving: emit to another one, or again after the restart. */
@@ -74,4 +76,10 @@ export const memoryFull = (): TidingsError =>
   new TidingsError(
     'MEMORY_FULL',
     'the memory for events (-memory) is full of what is still being written: emit again in a moment',
+  );
+
+export const threadsBehind = (): TidingsError =>
+  new TidingsError(
+    'THREADS_BEHIND',
+    'a thread is behind with what was emitted before: emit again in a moment',
   );

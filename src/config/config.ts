@@ -1,4 +1,5 @@
 /** Command line and environment to a checked, frozen configuration; every fault is one sentence. */
+import { availableParallelism, platform } from 'node:os';
 import mri from 'mri';
 import { failStart as fail } from '../errors.ts';
 import {
@@ -10,6 +11,9 @@ import {
 import { isOrigin, originPattern } from '../http/origin.ts';
 import { KEY_SOURCES, type TokenKeys, tokenKeys } from './keys.ts';
 import { envName, hasVariable, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+
+/** Threads at most. */
+const MAX_THREADS = 64;
 
 type Value<S> = S extends { kind: 'integer' }
   ? number
@@ -28,6 +32,8 @@ export interface Config extends OptionValues {
   /** Undefined: no second control listener. */
   readonly compatAddress: ListenAddress | undefined;
   readonly peers: PeerResolver;
+  /** 1: streams are served by the main thread itself. */
+  readonly threadCount: number;
   /** Undefined when no secret is set at all: refused, unless one may be made up. */
   readonly keys: TokenKeys | undefined;
 }
@@ -62,17 +68,28 @@ export function resolveConfig(values: OptionValues): Config {
   if (!/^[\x21-\x7e]*$/.test(values['ctl-token']))
     fail('-ctl-token must be printable ASCII without blanks: others do not survive in a header');
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
+  const publicAddress = parseListenAddress('bind', values.bind);
   checkOrigins(values.cors);
   checkHeaderNames(values['cors-headers']);
   checkHostNames(values['ctl-hosts']);
   return Object.freeze({
     ...values,
-    publicAddress: parseListenAddress('bind', values.bind),
+    publicAddress,
     controlAddress,
     compatAddress: compat === '' ? undefined : controlAddressOf('bindctl-compat', values),
     peers: new PeerResolver(values['trust-proxy']),
     keys: tokenKeys(values),
+    threadCount: threadsOf(values.threads, publicAddress),
   });
+}
+
+// A kernel spreads connections to a TCP port over those who listen on it; not all do, and none for a path.
+function threadsOf(value: string, { kind }: ListenAddress): number {
+  const count =
+    value === 'auto' ? availableParallelism() : /^\d{1,2}$/.test(value) ? Number(value) : 0;
+  if (count < 1 || count > MAX_THREADS)
+    fail(`-threads must be a whole number from 1 to ${MAX_THREADS}, or auto; got "${value}"`);
+  return kind === 'unix' || platform() !== 'linux' ? 1 : count;
 }
 
 function controlAddressOf(flag: 'bindctl' | 'bindctl-compat', values: OptionValues): ListenAddress {

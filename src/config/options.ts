@@ -72,6 +72,10 @@ export const OPTIONS = {
   'query-token': flag(
     'also take the token from the query (?token=), which ends up in logs of proxies',
   ),
+  threads: text(
+    '1',
+    'threads that serve streams, 1 to 64, or auto: as many as there are cores for this process. With more than one, -bind must be host:port',
+  ),
   heartbeat: integer(
     15,
     [1, 300],

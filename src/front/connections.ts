@@ -1,7 +1,8 @@
-/** Counts the connections of both listeners, and closes as they come those that there is no room for. */
+/** Counts the connections of all listeners, and closes as they come those that there is no room for. */
 
 import type { ConnectionFilter } from '../http/uws.ts';
 import type { Logger } from '../logger.ts';
+import { Tally } from '../tally.ts';
 import type { OpenFiles } from './open-files.ts';
 
 /** Files that no connection gets: listeners, logs, the event loop's own. */
@@ -20,11 +21,15 @@ const REFUSED_LOG_MS = 10_000;
 export class Connections {
   readonly #files: OpenFiles;
   readonly #logger: Logger;
+  readonly #tally: Tally;
+  /** Of this thread. */
   #count = 0;
   #refusedCount = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(files: OpenFiles, logger: Logger) {
+  /** `tally`: of all threads, since the limit on open files is the process's. */
+  constructor(files: OpenFiles, logger: Logger, tally = new Tally()) {
+    this.#tally = tally;
     this.#files = files;
     this.#logger = logger;
   }
@@ -35,16 +40,17 @@ export class Connections {
   }
 
   /** True while only the control port is served: a connection there is to end behind its answer. */
-  readonly isTight = (): boolean => this.#count > this.publicRoom;
+  readonly isTight = (): boolean => this.#tally.value > this.publicRoom;
 
   /** To be given to the app of a listener. */
   filter(listener: 'public' | 'control'): ConnectionFilter {
     const more = listener === 'control' ? CONTROL_FILES : 0;
     return (res, change) => {
       this.#count += change;
+      this.#tally.add(change);
       if (this.#count === 0) this.#files.rest();
       else this.#files.watch();
-      if (change === 1 && (this.#count > this.publicRoom + more || this.#files.isOut)) {
+      if (change === 1 && (this.#tally.value > this.publicRoom + more || this.#files.isOut)) {
         res.close();
         this.#tell(listener);
       }
@@ -57,7 +63,7 @@ export class Connections {
     if (now - this.#toldAt < REFUSED_LOG_MS) return;
     this.#toldAt = now;
     this.#logger.warn(
-      { listener, refused: this.#refusedCount, open: this.#count },
+      { listener, refused: this.#refusedCount, open: this.#tally.value },
       'connections refused: raise the limit on open files',
     );
   }

@@ -7,10 +7,12 @@ import { Listener } from '../http/listener.ts';
 import { createApp, type HttpApp } from '../http/uws.ts';
 import { Clockwork } from '../hub/clockwork.ts';
 import type { Hub } from '../hub/hub.ts';
+import { type AnswerTo, answerOf, type Question } from '../hub/questions.ts';
 import type { CloseReason, Stream } from '../hub/stream.ts';
 import type { Logger } from '../logger.ts';
 import { PublicApp } from '../public/public-app.ts';
 import type { EntryStore } from '../publish/publisher.ts';
+import type { Tally } from '../tally.ts';
 import type { Connections } from './connections.ts';
 import { type DrainOptions, drain } from './drain.ts';
 import { tlsFiles } from './tls-files.ts';
@@ -31,6 +33,8 @@ export interface Fronts {
   start(): void;
   /** Pages of one more origin may read streams. */
   allow(origin: string): void;
+  /** What each of the hubs answers. */
+  ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]>;
   /** No new streams from now on. */
   refuse(): void;
   /** Ends all streams; true when some had last bytes that still wait to be sent. */
@@ -45,6 +49,8 @@ export interface FrontOptions {
   readonly connections: Connections;
   /** Makes the hub, which is to tell `onClosed` of each stream that is over. */
   readonly makeHub: (onClosed: (stream: Stream, reason: CloseReason) => void) => Hub;
+  /** Open streams of all threads; undefined: this one is alone. */
+  readonly streams?: Tally;
   /** The port is shared with other threads of this process. */
   readonly sharesPort: boolean;
 }
@@ -83,10 +89,6 @@ export class Front implements Fronts {
     return this.#listener?.url ?? '';
   }
 
-  get port(): number {
-    return this.#listener?.port ?? 0;
-  }
-
   get streamCount(): number {
     return this.hub.streams.size;
   }
@@ -115,6 +117,10 @@ export class Front implements Fronts {
     this.#cors.allow(origin);
   }
 
+  async ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
+    return [answerOf(this.hub, question)];
+  }
+
   refuse(): void {
     this.#app.isDraining = true;
     this.#listener?.close();
@@ -134,8 +140,9 @@ export class Front implements Fronts {
   }
 
   #publicApp(): PublicApp {
-    const { config, connections, logger } = this.#options;
+    const { config, connections, logger, streams } = this.#options;
     return new PublicApp({
+      streams,
       hub: this.hub,
       verify: verifierOf(config.keys, config['max-token-life']),
       limits: {

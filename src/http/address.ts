@@ -3,9 +3,13 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { TidingsError } from '../errors.ts';
 
-export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
+export interface TcpAddress {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+
+export type ListenAddress = TcpAddress | { readonly kind: 'unix'; readonly path: string };
 
 /** Longest path of a unix socket (sun_path on Linux, less its NUL), in bytes. */
 const MAX_UNIX_PATH_BYTES = 107;

@@ -41,7 +41,7 @@ const internal = () => new TidingsError('INTERNAL', 'tidings failed; its log say
 const headersOf = (code: ErrorCode): Headers => {
   if (code === 'TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer error="invalid_token"']];
   if (code === 'CONTROL_TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer']];
-  if (code === 'MEMORY_FULL') return [['Retry-After', '1']];
+  if (code === 'MEMORY_FULL' || code === 'THREADS_BEHIND') return [['Retry-After', '1']];
   return code === 'DRAINING' ? [['Retry-After', '5']] : [];
 };
 

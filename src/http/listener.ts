@@ -1,8 +1,8 @@
 /** One listen socket: opens it for this process alone, says why when it cannot, closes it once. */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { TidingsError } from '../errors.ts';
-import type { ListenAddress } from './address.ts';
+import type { ListenAddress, TcpAddress } from './address.ts';
 import {
   closeListener,
   type HttpApp,
@@ -86,15 +86,34 @@ export const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name is not known',
 };
 
+/**
+ * The port to listen on where it is to be shared: the kernel would let in another process as well, and
+ * the addon shares no port that it was not told.
+ * @throws TidingsError `CONFIG_INVALID` when somebody has it
+ */
+export async function portToShare(address: TcpAddress, flag: string): Promise<number> {
+  const { host, port } = address;
+  const tried = await tryPort(host, port);
+  if (typeof tried === 'number') return tried;
+  throw cannotListen(flag, `${host}:${port}`, tried);
+}
+
 // The addon gives no reason; Node's own listener, tried the same way, does.
-function reasonFor(host: string, port: number): Promise<string> {
+async function reasonFor(host: string, port: number): Promise<string> {
+  const tried = await tryPort(host, port);
+  return typeof tried === 'string' ? tried : 'the address is not usable';
+}
+
+// The port, or why not. It is free again afterwards.
+function tryPort(host: string, port: number): Promise<number | string> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
       resolve(REASONS[error.code ?? ''] ?? String(error.code));
     });
     probe.listen({ ...(host === '' ? {} : { host }), port, exclusive: true }, () => {
-      probe.close(() => resolve('the address is not usable'));
+      const { port: taken } = probe.address() as AddressInfo;
+      probe.close(() => resolve(taken));
     });
   });
 }

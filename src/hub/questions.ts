@@ -26,6 +26,8 @@ export type Question =
 export interface HubStats {
   readonly streams: number;
   readonly blockedStreams: number;
+  /** Blocked ones, and those whose socket has not been seen with room to spare since. */
+  readonly slowStreams: number;
   readonly channels: number;
   readonly retainedBytes: number;
   readonly head: number;
@@ -75,6 +77,7 @@ export function answerOf(hub: Hub, question: Question): HubStats | StreamList | 
 const statsOf = (hub: Hub): HubStats => ({
   streams: hub.streams.size,
   blockedStreams: hub.flow.blockedStreams.size,
+  slowStreams: hub.flow.slowStreams.size,
   channels: hub.channels.size,
   retainedBytes: hub.retainedBytes,
   head: hub.head,

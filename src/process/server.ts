@@ -15,8 +15,11 @@ import { NodeApp } from '../http/node-app.ts';
 import { NodeListener } from '../http/node-listener.ts';
 import { createApp, type HttpApp, type HttpHandler } from '../http/uws.ts';
 import { Hub } from '../hub/hub.ts';
+import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Logger } from '../logger.ts';
 import { Sequencer } from '../publish/publisher.ts';
+import { Tally } from '../tally.ts';
+import { Crew, type CrewOptions } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { Handover } from './handover.ts';
 
@@ -26,6 +29,9 @@ const STOP_GRACE_MS = 5_000;
 /** What emits that came while the snapshot was written get to be answered that it is too late, in milliseconds. */
 const LAST_ANSWERS_MS = 50;
 
+/** What other threads get to close when the process ends on an error, in milliseconds. */
+const ABANDON_MS = 1_000;
+
 const BYTES_PER_MEGABYTE = 1_048_576;
 
 const TRY_PAGE = new URL('../../../static/try.html', import.meta.url);
@@ -33,6 +39,10 @@ const TRY_PAGE = new URL('../../../static/try.html', import.meta.url);
 export interface ServerOptions {
   readonly config: Config & { readonly keys: TokenKeys };
   readonly logger: Logger;
+  /** Where the lines of the log go; other threads write there, too. */
+  readonly log: { write(line: string): void };
+  /** An error in another thread that nobody caught: the process is to end. */
+  readonly failed: (error: Error) => void;
 }
 
 export class Server {
@@ -54,14 +64,21 @@ export class Server {
   readonly #haste = new AbortController();
 
   /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
-  constructor({ config, logger }: ServerOptions) {
+  constructor({ config, logger, log, failed }: ServerOptions) {
     this.#config = config;
     this.#logger = logger;
-    this.#connections = new Connections(this.#files, logger);
+    const tally = new Tally();
+    this.#connections = new Connections(this.#files, logger, tally);
     this.#handover = new Handover(config.snapshot, logger);
-    const front = this.#soleFront();
-    this.#fronts = front;
-    this.hub = front.hub;
+    if (config.threadCount === 1) {
+      const front = this.#soleFront();
+      this.#fronts = front;
+      this.hub = front.hub;
+    } else {
+      const crew = this.#crew({ connections: tally, log: (line) => log.write(line), failed });
+      this.#fronts = crew;
+      this.hub = crew.history;
+    }
     this.#control = this.#controlApp(config.keys);
     this.#controlHttp = createApp();
     this.#controlHttp.any('/*', this.#controlHandler(config.controlAddress));
@@ -108,6 +125,11 @@ export class Server {
     return this.#fronts.url;
   }
 
+  /** What the hubs of its streams answer, one for each thread. */
+  ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
+    return this.#fronts.ask(question);
+  }
+
   /**
    * Takes no more streams, ends every stream on a whole frame, then closes. Emits are taken until the
    * last stream is gone when the next process will have them, otherwise no more. Idempotent.
@@ -120,6 +142,11 @@ export class Server {
   /** Lets a `stop` under way wait for nothing more. All that it does is done all the same. */
   hasten(): void {
     this.#haste.abort();
+  }
+
+  /** Gives up all at once. Other threads close their listeners: one that just ended would abort the process. */
+  async abandon(): Promise<void> {
+    await Promise.race([this.#fronts.close(), delay(ABANDON_MS, undefined, { ref: false })]);
   }
 
   async #leave(): Promise<void> {
@@ -207,6 +234,15 @@ export class Server {
               onClosed,
             }),
         ),
+    });
+  }
+
+  #crew(ways: Pick<CrewOptions, 'connections' | 'log' | 'failed'>): Crew {
+    return new Crew({
+      config: this.#config,
+      epoch: this.#epoch,
+      takeHistory: (makeHub) => this.#handover.take(makeHub),
+      ...ways,
     });
   }
 

@@ -5,8 +5,22 @@ import { envName, OPTIONS } from '../config/options.ts';
 /** Below this an attacker who has one token can search for the secret (RFC 7518, 3.2). */
 const MIN_SECRET_BYTES = 32;
 
-export function startWarnings(keys: TokenKeys, env: NodeJS.ProcessEnv): string[] {
-  return [...secretWarnings(keys), ...variableWarnings(env)];
+export interface WarnedOf {
+  readonly keys: TokenKeys;
+  /** As it was given, and what came of it. */
+  readonly threads: string;
+  readonly threadCount: number;
+}
+
+export function startWarnings(config: WarnedOf, env: NodeJS.ProcessEnv): string[] {
+  return [...secretWarnings(config.keys), ...threadWarnings(config), ...variableWarnings(env)];
+}
+
+function threadWarnings({ threads, threadCount }: WarnedOf): string[] {
+  if (threadCount > 1 || threads === '1' || threads === 'auto') return [];
+  return [
+    'streams are served by one thread: only Linux spreads connections over several, and only those to a TCP port; give -bind host:port, or leave out -threads',
+  ];
 }
 
 function secretWarnings(keys: TokenKeys): string[] {

@@ -1,3 +1,5 @@
+import { Tally } from '../tally.ts';
+
 /** Limits on how many streams may be open: in the process, per user, per address. */
 
 export interface AdmissionLimits {
@@ -22,19 +24,21 @@ export class Admission<T extends Owner> {
   readonly #limits: AdmissionLimits;
   readonly #users: Places<T>;
   readonly #addresses: Places<T>;
-  #count = 0;
+  readonly #count: Tally;
 
-  constructor(limits: AdmissionLimits) {
+  /** `count`: of all streams, in other threads as well. */
+  constructor(limits: AdmissionLimits, count = new Tally()) {
     this.#limits = limits;
+    this.#count = count;
     this.#users = new Places(limits.streamsPerUser);
     this.#addresses = new Places(limits.streamsPerAddress);
   }
 
-  /** Which limit one more stream would pass; the owner's own ones first. */
+  /** Which limit one more stream would pass; the owner's own ones first. Of all streams it has its place already when none would. */
   refusal({ user, address }: Owner): Refusal | undefined {
     if (this.#users.isFull(user)) return 'streams-per-user';
     if (this.#addresses.isFull(address)) return 'streams-per-address';
-    return this.#count >= this.#limits.streams ? 'streams' : undefined;
+    return this.#count.take(this.#limits.streams) ? undefined : 'streams';
   }
 
   /** The stream that has been open longest among those that fill the owner's user or address. */
@@ -43,16 +47,15 @@ export class Admission<T extends Owner> {
     return refusal === 'streams-per-address' ? this.#addresses.oldest(address) : undefined;
   }
 
-  /** Counts a stream in. */
+  /** Counts a stream in that was not refused. */
   enter(stream: T): void {
-    this.#count += 1;
     this.#users.add(stream.user, stream);
     this.#addresses.add(stream.address, stream);
   }
 
   /** Counts out a stream that was counted in. */
   leave(stream: T): void {
-    this.#count -= 1;
+    this.#count.add(-1);
     this.#users.remove(stream.user, stream);
     this.#addresses.remove(stream.address, stream);
   }

@@ -12,6 +12,7 @@ import type { HttpApp, HttpRequest, HttpResponse } from '../http/uws.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { CloseReason, Stream } from '../hub/stream.ts';
 import type { Logger } from '../logger.ts';
+import type { Tally } from '../tally.ts';
 import { encodeRetry } from '../wire/frame.ts';
 import { Admission, type AdmissionLimits, type Owner, type Refusal } from './admission.ts';
 import { lastEventIdOf, tokensOf } from './stream-request.ts';
@@ -44,6 +45,8 @@ export interface PublicOptions {
   readonly hub: Hub;
   readonly verify: Verify;
   readonly limits: AdmissionLimits;
+  /** Open streams of all threads; undefined: this one is alone. */
+  readonly streams?: Tally | undefined;
   /** A user or address that is full gets its newest stream in for its oldest. */
   readonly replacesOldest: boolean;
   /** Bits of an IPv6 address that make one client. */
@@ -68,7 +71,7 @@ export class PublicApp {
 
   constructor(options: PublicOptions) {
     this.#options = options;
-    this.#admission = new Admission(options.limits);
+    this.#admission = new Admission(options.limits, options.streams);
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? (() => Date.now() / 1000);
   }

@@ -31,8 +31,8 @@ export interface EntryStore {
   admit(size: EntrySize): void;
   /** Takes entries in, in the order of their numbers. */
   append(entries: readonly NewEntry[]): void;
-  /** How many open streams something is meant for. */
-  audience(address: Addressed): number;
+  /** How many open streams the newest entry is meant for. A promise where others have to take it in first. */
+  audience(address: Addressed): number | Promise<number>;
 }
 
 /** The order of a single process: a counter. */
@@ -48,13 +48,15 @@ export class Sequencer implements Publisher {
     this.#store = store;
   }
 
-  publish({ to, channels, body }: OutgoingEvent): Published {
+  publish({ to, channels, body }: OutgoingEvent): Published | Promise<Published> {
     const byteLength = Buffer.byteLength(body) + STAMP_BYTES;
     this.#store.admit({ to, channels, byteLength });
     this.#n += 1;
     const id = formatEventId(this.#epoch, this.#n);
     const entry = { n: this.#n, to, channels, bytes: stamp(body, id) };
     this.#store.append([entry]);
-    return { id, streams: this.#store.audience(entry) };
+    const streams = this.#store.audience(entry);
+    if (typeof streams === 'number') return { id, streams };
+    return streams.then((count) => ({ id, streams: count }));
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emitRaw, openNews } from '../support/emitting.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 
@@ -220,7 +220,7 @@ test('S-42 CORS - the preflight needs no token and names each header', async (t)
   assert.deepEqual(allowed.sort(), ['authorization', 'cache-control', 'last-event-id']);
   assert.ok(Number(headers['access-control-max-age']) >= 600);
   assert.equal(headers['content-length'], undefined, 'a 204 has no body and no length');
-  assert.equal(running.server.hub.streams.size, 0);
+  assert.equal((await statsOf(running.server)).streams, 0);
 });
 
 test('S-42 CORS - a preflight leaves the connection in step for the request behind it', async (t) => {

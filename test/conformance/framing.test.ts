@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { openNews } from '../support/emitting.ts';
 import { connectRaw, type RawClient, streamRequest } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -72,8 +72,8 @@ for (const [listener, { url, line }] of Object.entries(LISTENERS))
       ])
         for (const answer of answersIn(await sent(t, url(running), ...pieces)))
           assert.equal(answer, 'HTTP/1.1 400');
-      assert.equal(running.server.hub.channels.size, 0);
-      assert.equal(running.server.hub.streams.size, 0);
+      assert.equal((await statsOf(running.server)).channels, 0);
+      assert.equal((await statsOf(running.server)).streams, 0);
     });
   }
 
@@ -94,7 +94,7 @@ test('framing - public: a request that announces a body is refused, and nothing 
       const { text } = await sent(t, running.publicUrl, request + stream);
       assert.doesNotMatch(text, /HTTP\/1\.1 (200|401)/, request);
     }
-  assert.equal(running.server.hub.streams.size, 0);
+  assert.equal((await statsOf(running.server)).streams, 0);
 });
 
 test('framing - public: a length of nothing is no body', async (t) => {
@@ -141,7 +141,7 @@ for (const [name, body] of Object.entries({
     assert.doesNotMatch(text, /HTTP\/1\.1 200/);
     if (/end|extension/.test(name) && !name.includes('request'))
       assert.match(text, /^HTTP\/1\.1 400 .*BODY_MALFORMED/s);
-    assert.equal(running.server.hub.channels.size, 0);
+    assert.equal((await statsOf(running.server)).channels, 0);
   });
 }
 
@@ -161,5 +161,5 @@ test('framing - control: whatever is refused before its chunks are read has noth
     const { text } = await sent(t, running.controlUrl, request + SMUGGLED);
     assert.doesNotMatch(text, /HTTP\/1\.1 200/, request);
   }
-  assert.equal(running.server.hub.channels.size, 0);
+  assert.equal((await statsOf(running.server)).channels, 0);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPENED } from '../support/opening.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -75,7 +75,7 @@ test('S-06 methods - HEAD has no body and is no stream; others are 405 with Allo
     assert.match(String(reply.headers.allow), /\bGET\b.*\bOPTIONS\b/);
     assert.match(reply.text, /METHOD_NOT_ALLOWED/);
   }
-  assert.equal(server.hub.streams.size, 0);
+  assert.equal((await statsOf(server)).streams, 0);
 });
 
 test('S-06 methods - a HEAD leaves the connection in step for the next request', async (t) => {

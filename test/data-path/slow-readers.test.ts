@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { append as appendTo } from '../support/hub.ts';
 import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -56,13 +56,13 @@ test('slow reader - frames of every size around the limits arrive uncorrupted af
       append(running, i + 1, frame);
       if (i % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    await eventually(() => running.server.hub.flow.blockedStreams.size === 1, {
+    await eventually(async () => (await statsOf(running.server)).blockedStreams === 1, {
       what: 'the stream to block',
     });
     client.socket.resume();
     const total = sizes.reduce((sum, size) => sum + size, 0);
     await eventually(
-      () => client.size > total && running.server.hub.flow.blockedStreams.size === 0,
+      async () => client.size > total && (await statsOf(running.server)).blockedStreams === 0,
       {
         withinMs: 20_000,
       },
@@ -172,9 +172,9 @@ test('slow reader - others get every event while one in ten is stuck', {
   );
   let n = 0;
   await eventually(
-    () => {
+    async () => {
       for (let i = 0; i < 20; i += 1) append(running, ++n, frameOf(n, 10_000));
-      return running.server.hub.flow.blockedStreams.size === 3;
+      return (await statsOf(running.server)).blockedStreams === 3;
     },
     { withinMs: 30_000, what: 'three streams to block' },
   );
@@ -183,5 +183,5 @@ test('slow reader - others get every event while one in ten is stuck', {
     for (const [i, event] of other.events.entries())
       assert.ok(event.data.startsWith(`${i + 1}:8|`) || event.data.includes(`${i + 1}:8|`));
   }
-  assert.equal(running.server.hub.flow.blockedStreams.size, 3);
+  assert.equal((await statsOf(running.server)).blockedStreams, 3);
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { append } from '../support/hub.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { startServer } from '../support/server.ts';
+import { ONE_THREAD, startServer, statsOf } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -302,7 +302,7 @@ interface DrainAnswer {
 }
 
 test('health - while it leaves: not ready, and emits are told to come back', async (t) => {
-  const { controlUrl, eventsUrl, server } = await startServer(t);
+  const { controlUrl, eventsUrl, server } = await startServer(t, ONE_THREAD);
   const { port } = new URL(controlUrl);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
@@ -330,7 +330,7 @@ test('health - while it leaves: not ready, and emits are told to come back', asy
   await raw.until(/retry/);
   raw.socket.pause();
   let n = 0;
-  await eventually(() => {
+  await eventually(async () => {
     for (let i = 0; i < 100; i += 1)
       append(server.hub, {
         n: ++n,
@@ -338,7 +338,7 @@ test('health - while it leaves: not ready, and emits are told to come back', asy
         to: undefined,
         bytes: Buffer.alloc(10_000, 'x'),
       });
-    return server.hub.flow.blockedStreams.size === 1;
+    return (await statsOf(server)).blockedStreams === 1;
   });
   const stopped = server.stop();
   assert.equal((await call('GET', '/readyz')).status, 503);

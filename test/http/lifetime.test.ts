@@ -10,7 +10,7 @@ import type { Hub } from '../../src/hub/hub.ts';
 import { append as appendTo } from '../support/hub.ts';
 import { withoutOpening } from '../support/opening.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { startServer } from '../support/server.ts';
+import { ONE_THREAD, startServer, statsOf } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { base64url, bearer, SECRET, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -38,14 +38,14 @@ test('expiry - a token of 60 days does not end at once', async (t) => {
   const { eventsUrl, server } = await startServer(t, ['-heartbeat', '1']);
   const headers = bearer(tokenFor('ann', 'news', { expiresIn: 60 * 86_400 }));
   const stream = await openStream(t, eventsUrl, { headers });
-  await eventually(() => stream.comments.length >= 3, { what: 'two heartbeats' });
-  assert.deepEqual([stream.ended, server.hub.streams.size, stream.events], [false, 1, []]);
+  await eventually(async () => stream.comments.length >= 3, { what: 'two heartbeats' });
+  assert.deepEqual([stream.ended, (await statsOf(server)).streams, stream.events], [false, 1, []]);
 });
 
 test('silence - 30 s hold nothing but heartbeats, then an event arrives', {
   timeout: 60_000,
 }, async (t) => {
-  const { eventsUrl, server } = await startServer(t, ['-heartbeat', '5']);
+  const { eventsUrl, server } = await startServer(t, ['-heartbeat', '5', ...ONE_THREAD]);
   const stream = await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
   const began = performance.now();
   await eventually(() => performance.now() - began > 30_000, { withinMs: 31_000 });
@@ -74,7 +74,7 @@ test('heads - one of 15 KB in pieces is read, one above 16 KB is refused', async
 });
 
 test('channels - one token, several channels: each event once, in the order of their numbers', async (t) => {
-  const { eventsUrl, server } = await startServer(t);
+  const { eventsUrl, server } = await startServer(t, ONE_THREAD);
   const headers = bearer(tokenFor('ann', ['a', 'b', 'a']));
   const stream = await openStream(t, eventsUrl, { headers });
   const emits: [number, string[]][] = [

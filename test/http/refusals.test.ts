@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emitRaw } from '../support/emitting.ts';
 import { connectRaw, streamRequest } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -32,10 +32,10 @@ for (const { name, args, second } of [
     assert.match(probe.text, /"error":"STREAM_LIMIT"/);
 
     first.close();
-    await eventually(() => running.server.hub.streams.size === 0);
+    await eventually(async () => (await statsOf(running.server)).streams === 0);
     const next = await open(t, running, second);
-    await eventually(() => next.text.endsWith(':\n'));
-    assert.equal(running.server.hub.streams.size, 1);
+    await eventually(async () => next.text.endsWith(':\n'));
+    assert.equal((await statsOf(running.server)).streams, 1);
   });
 }
 
@@ -44,21 +44,21 @@ test('refusals - the limit per address sees through a trusted proxy, and nobody 
   const trusting = await startServer(t, [...args, '-trust-proxy', '127.0.0.1']);
   await open(t, trusting, 'ann', { 'x-forwarded-for': '1.1.1.1' });
   await open(t, trusting, 'bob', { 'x-forwarded-for': '9.9.9.9, 2.2.2.2' });
-  assert.equal(trusting.server.hub.streams.size, 2);
+  assert.equal((await statsOf(trusting.server)).streams, 2);
   const same = await open(t, trusting, 'eve', { 'x-forwarded-for': '2.2.2.2' });
   await same.end();
-  assert.equal(trusting.server.hub.streams.size, 2);
+  assert.equal((await statsOf(trusting.server)).streams, 2);
 
   // Node sends an array as several lines: what the client wrote, then what the proxy added.
   const lines = await open(t, trusting, 'joe', { 'x-forwarded-for': ['3.3.3.3', '2.2.2.2'] });
   await lines.end();
-  assert.equal(trusting.server.hub.streams.size, 2);
+  assert.equal((await statsOf(trusting.server)).streams, 2);
 
   const wary = await startServer(t, args);
   await open(t, wary, 'ann', { 'x-forwarded-for': '1.1.1.1' });
   const spoofed = await open(t, wary, 'bob', { 'x-forwarded-for': '2.2.2.2' });
   await spoofed.end();
-  assert.equal(wary.server.hub.streams.size, 1);
+  assert.equal((await statsOf(wary.server)).streams, 1);
 });
 
 test('refusals - retries of streams that are let in are spread', async (t) => {
@@ -98,7 +98,7 @@ for (const { name, args, users } of [
     assert.ok(retry >= 300_000 && retry <= 600_000, `${retry}`);
     await emitRaw(running, 'data: x');
     for (const stream of streams) assert.equal((await stream.next()).data, 'x');
-    assert.equal(running.server.hub.streams.size, 2);
+    assert.equal((await statsOf(running.server)).streams, 2);
     const lines = running.log.filter((line) => line['reason'] === 'replaced');
     assert.equal(lines.length, 1);
   });
@@ -135,7 +135,7 @@ test('refusals - two addresses of one IPv6 network are one client, ports and spe
     await open(t, running, 'joe', from('192.0.2.1:1111'));
     const same = await open(t, running, 'joe', from('192.0.2.1:2222'));
     await same.end();
-    assert.equal(running.server.hub.streams.size, 3);
+    assert.equal((await statsOf(running.server)).streams, 3);
   }
 });
 

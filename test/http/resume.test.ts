@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPENED } from '../support/opening.ts';
 import { connectRaw, dechunk } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { emit } from '../support/spawn-server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -135,7 +135,7 @@ test('S-35 resume - a thousand times from the same id: the same answer', async (
       stream.close();
     }
   }
-  await eventually(() => running.server.hub.streams.size === 0);
+  await eventually(async () => (await statsOf(running.server)).streams === 0);
 });
 
 test('resume - a paused reader whose place is evicted gets one notice and goes on, on the same connection', {

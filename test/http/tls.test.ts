@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { append } from '../support/hub.ts';
-import { startServer } from '../support/server.ts';
+import { ONE_THREAD, startServer } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 
@@ -29,7 +29,13 @@ test('tls - streams over https with -cert and -key, the control port stays plain
   } catch {
     return t.skip('openssl is not installed');
   }
-  const { eventsUrl, controlUrl, server } = await startServer(t, ['-cert', cert, '-key', key]);
+  const { eventsUrl, controlUrl, server } = await startServer(t, [
+    '-cert',
+    cert,
+    '-key',
+    key,
+    ...ONE_THREAD,
+  ]);
   assert.match(eventsUrl, /^https:/);
   const stream = await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
   assert.equal(stream.status, 200);

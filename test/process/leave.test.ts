@@ -19,6 +19,7 @@ import { type TestContext, test } from 'node:test';
 import { parseOptions, resolveConfig } from '../../src/config/config.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Server } from '../../src/process/server.ts';
+import { fail } from '../support/server.ts';
 import { CLI, emit, type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, SECRET, tokenFor } from '../support/tokens.ts';
@@ -316,6 +317,8 @@ test('snapshot - a stop that comes before the start is through leaves it to the 
   const second = new Server({
     config: { ...config, keys },
     logger: createLogger('silent', { write() {} }),
+    log: { write() {} },
+    failed: fail,
   });
   await Promise.all([second.start(), second.stop()]);
   assert.deepEqual(readFileSync(path), whole);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openNews, post } from '../support/emitting.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import type { Owner } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -64,7 +64,7 @@ test('X-01 pages - a request that a foreign page made is 403 and emits nothing',
       assert.equal(statusOf(answer), 403, `${method} ${path}`);
       assert.doesNotMatch(answer, /^access-control-/im);
     }
-  assert.equal(running.server.hub.channels.size, 0);
+  assert.equal((await statsOf(running.server)).channels, 0);
 });
 
 // Forms are what backends send, and browsers send an Origin with each; text/plain is not.
@@ -81,7 +81,7 @@ test('X-01 pages - of what a page can send without asking only forms are taken, 
     headers: { origin: 'https://evil.example' },
   });
   assert.equal(status, 403, 'fields in the query alone');
-  assert.equal(running.server.hub.channels.size, 0);
+  assert.equal((await statsOf(running.server)).channels, 0);
   const own = `Origin: ${running.controlUrl}`;
   assert.equal(statusOf(await control(t, running, { lines: [own] })), 200);
 });
@@ -116,7 +116,7 @@ test('X-02 rebinding - only addresses, localhost and configured names are a Host
     for (const path of ['/emit/', '/token/', '/healthz', '/readyz', '/', '/x'])
       assert.match(await control(t, running, { host, path }), REFUSED, `${host} ${path}`);
   assert.ok([400, 403].includes(statusOf(await control(t, running, { host: undefined }))));
-  assert.equal(running.server.hub.channels.size, 0);
+  assert.equal((await statsOf(running.server)).channels, 0);
   for (const host of [
     'localhost',
     'LOCALHOST:1',
@@ -161,7 +161,7 @@ test('X-04 control token - what is nearly right is answered like what is absent'
     'Bearer undefined',
   ];
   for (const value of bad) assert.equal(await ask(value), absent, value.slice(0, 60));
-  assert.equal(running.server.hub.channels.size, 0);
+  assert.equal((await statsOf(running.server)).channels, 0);
   for (const path of ['/token/', '/healthz', '/readyz', '/x'])
     assert.equal(statusOf(await control(t, running, { path })), 401, path);
   assert.equal(statusOf(await ask(`bearer ${token}`)), 200);

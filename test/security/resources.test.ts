@@ -6,7 +6,7 @@ import { openNews, post } from '../support/emitting.ts';
 import { append, newHub } from '../support/hub.ts';
 import { megabytes, residentBytes, watchMost } from '../support/process-facts.ts';
 import { connectRaw, type RawClient, streamRequest } from '../support/raw-client.ts';
-import { startServer } from '../support/server.ts';
+import { startServer, statsOf } from '../support/server.ts';
 import { spawnServer } from '../support/spawn-server.ts';
 import { tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -64,7 +64,7 @@ test('X-09, X-10 slow requests - heads and bodies that drip in are closed; other
     assert.equal((await stream.next()).data, 'x');
   }
   await Promise.all([closing, idle]);
-  assert.equal(running.server.hub.streams.size, 50);
+  assert.equal((await statsOf(running.server)).streams, 50);
 });
 
 const rssOf = async (pid: number | undefined): Promise<number> => {
@@ -123,8 +123,8 @@ test('X-14 slow readers - those that never read are closed as stalled, and cost 
     await post(`${running.controlUrl}/emit/`, { userId: '*', channel: 'news', data });
     await reader.arrived(sentCount + 1, { withinMs: 10_000 });
   }
-  assert.ok(running.server.hub.retainedBytes <= 17 * MB);
-  await eventually(() => running.server.hub.streams.size === 1, { withinMs: 15_000 });
+  assert.ok((await statsOf(running.server)).retainedBytes <= 17 * MB);
+  await eventually(async () => (await statsOf(running.server)).streams === 1, { withinMs: 15_000 });
   const stalled = running.log.filter((line) => line['reason'] === 'stalled');
   assert.equal(stalled.length, stuck.length);
   assert.deepEqual(

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { OPENED } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { ONE_THREAD, type RunningServer, startServer } from '../support/server.ts';
 import { emit } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -44,7 +44,7 @@ const numbers = (text: string): string[] =>
 test('X-15 trickle - a byte a second is a stall; one that takes turns gets all; nobody waits for them', {
   timeout: 120_000,
 }, async (t) => {
-  const running = await startServer(t, ['-stall', '3', '-history', '10000']);
+  const running = await startServer(t, ['-stall', '3', '-history', '10000', ...ONE_THREAD]);
   const { hub } = running.server;
   for (let i = 0; i < TRICKLERS; i += 1) trickle(t, await reader(t, running, `slow${i}`));
   const inTurns = await reader(t, running, 'turns');

@@ -7,6 +7,7 @@ import type { TokenKeys } from '../../src/config/keys.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Server } from '../../src/process/server.ts';
 import { assertRetained } from '../support/hub.ts';
+import { fail } from '../support/server.ts';
 import type { Owner } from '../support/sse-client.ts';
 import { SECRET } from '../support/tokens.ts';
 import { within } from '../support/wait.ts';
@@ -80,13 +81,15 @@ async function serve(args: readonly string[]): Promise<void> {
   const options = parseOptions([...addresses, '-secret', SECRET, ...args], {});
   const config = resolveConfig(options);
   let [warnings, lastWarning] = [0, ''];
-  const logger = createLogger('warn', {
-    write: (line) => {
+  const log = {
+    write: (line: string) => {
       warnings += 1;
       lastWarning = line;
     },
-  });
-  const server = new Server({ config: { ...config, keys: config.keys as TokenKeys }, logger });
+  };
+  const logger = createLogger('warn', log);
+  const keys = config.keys as TokenKeys;
+  const server = new Server({ config: { ...config, keys }, logger, log, failed: fail });
   await server.start();
   process.on('message', () => {
     const { rss, heapUsed, arrayBuffers } = process.memoryUsage();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { parseOptions, resolveConfig } from '../../src/config/config.ts';
 import type { TokenKeys } from '../../src/config/keys.ts';
+import type { HubStats } from '../../src/hub/questions.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Server } from '../../src/process/server.ts';
 import { assertRetained } from './hub.ts';
@@ -10,6 +11,31 @@ import { SECRET } from './tokens.ts';
 
 /** `compat`: tests that ask the control port come to the compatible one, on Node's own server. */
 const DOOR = process.env['TEST_DOOR'] ?? '';
+
+/** With how many threads every server is started that is not to have a certain number. */
+const THREADS = process.env['TEST_THREADS'] ?? '1';
+
+/** For tests that put something into the hub of the streams themselves. */
+export const ONE_THREAD = ['-threads', '1'];
+
+/** What the hubs of a server say together. */
+export async function statsOf(server: Server): Promise<HubStats> {
+  const all = await server.ask({ ask: 'stats' });
+  const sum = (of: (stats: HubStats) => number) => all.reduce((total, one) => total + of(one), 0);
+  return {
+    streams: sum(({ streams }) => streams),
+    blockedStreams: sum(({ blockedStreams }) => blockedStreams),
+    slowStreams: sum(({ slowStreams }) => slowStreams),
+    channels: sum(({ channels }) => channels),
+    retainedBytes: sum(({ retainedBytes }) => retainedBytes),
+    head: Math.max(...all.map(({ head }) => head)),
+  };
+}
+
+/** An error in another thread fails the test that runs. */
+export function fail(error: Error): never {
+  throw error;
+}
 
 export interface RunningServer {
   readonly server: Server;
@@ -33,17 +59,23 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
     '-log-level',
     'debug',
   ];
+  const threads = args.includes('-threads') ? [] : ['-threads', THREADS];
   const compat = DOOR === 'compat' ? ['-bindctl-compat', '127.0.0.1:0'] : [];
   const hasKey = args.includes('-secret-file') || args.includes('-public-key');
   const secret = hasKey ? [] : ['-secret', SECRET];
-  const config = resolveConfig(parseOptions([...base, ...compat, ...secret, ...args], {}));
+  const config = resolveConfig(
+    parseOptions([...base, ...threads, ...compat, ...secret, ...args], {}),
+  );
   const log: Record<string, unknown>[] = [];
-  const logger = createLogger(config['log-level'], {
-    write: (line) => {
+  const output = {
+    write: (line: string) => {
       log.push(JSON.parse(line) as Record<string, unknown>);
     },
-  });
-  const server = new Server({ config: { ...config, keys: config.keys as TokenKeys }, logger });
+  };
+  const logger = createLogger(config['log-level'], output);
+  const keys = config.keys as TokenKeys;
+  const failed = fail;
+  const server = new Server({ config: { ...config, keys }, logger, log: output, failed });
   await server.start();
   t.after(async () => {
     await server.stop();

@@ -249,11 +249,36 @@ test('config - hosts are names, lists may have blanks and empty items', () => {
     assert.ok(resolve(['-secret', 's', flag, ' , ,']), flag);
 });
 
+const ONE_THREAD = { threads: '1', threadCount: 1 };
+
+test('start warnings - threads that cannot be had', () => {
+  const resolve = (...args: string[]) =>
+    resolveConfig(parseOptions(['-secret', 'x'.repeat(32), ...args], {}));
+  const warned = (...args: string[]) => startWarnings(resolve(...args) as never, {}).join();
+  assert.match(
+    warned('-threads', '2', '-bind', 'unix:/tmp/x'),
+    /^streams are served by one thread/,
+  );
+  assert.equal(warned('-threads', '1', '-bind', 'unix:/tmp/x'), '');
+  assert.equal(warned('-threads', 'auto', '-bind', 'unix:/tmp/x'), '');
+  assert.equal(warned('-threads', '2'), '');
+  assert.ok(resolve('-threads', 'auto').threadCount >= 1);
+  for (const bad of ['0', '65', 'x', '-1', '1.5'])
+    assert.throws(() => resolve('-threads', bad), /-threads must be a whole number from 1 to 64/);
+});
+
 test('start warnings - secrets that begin or end with what nobody sees, and strange variables', () => {
   const long = 'x'.repeat(32);
   const warned = (secret: string, env = {}, previousSecret?: string) =>
     startWarnings(
-      { kind: 'secret', secret, ...(previousSecret === undefined ? {} : { previousSecret }) },
+      {
+        keys: {
+          kind: 'secret',
+          secret,
+          ...(previousSecret === undefined ? {} : { previousSecret }),
+        },
+        ...ONE_THREAD,
+      },
       env,
     );
   assert.deepEqual(warned(long), []);
@@ -266,7 +291,10 @@ test('start warnings - secrets that begin or end with what nobody sees, and stra
     'no option has these variables, which are left out: TIDINGS_SECERT',
   ]);
   assert.deepEqual(
-    startWarnings({ kind: 'public-key', pem: '' }, { TIDINGS_A: '', TIDINGS_B: '' }),
+    startWarnings(
+      { keys: { kind: 'public-key', pem: '' }, ...ONE_THREAD },
+      { TIDINGS_A: '', TIDINGS_B: '' },
+    ),
     ['no option has these variables, which are left out: TIDINGS_A, TIDINGS_B'],
   );
 });

@@ -11,13 +11,14 @@ const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
 const LAYERS = [
   ['cli.ts'],
   ['process'],
+  ['threads'],
   ['front'],
   ['config'],
   ['control', 'public'],
   ['publish', 'hub', 'auth', 'http'],
   ['log'],
   ['wire'],
-  ['logger.ts'],
+  ['logger.ts', 'tally.ts'],
   ['errors.ts'],
 ];
 

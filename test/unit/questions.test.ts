@@ -27,7 +27,7 @@ test('questions - counts', async () => {
   append(hub, { n: 7, channels: ['a'], to: undefined, bytes: Buffer.from('x') });
   await turn();
   const { retainedBytes, ...counts } = ask({ ask: 'stats' });
-  assert.deepEqual(counts, { streams: 1, blockedStreams: 1, channels: 2, head: 7 });
+  assert.deepEqual(counts, { streams: 1, blockedStreams: 1, slowStreams: 1, channels: 2, head: 7 });
   assert.equal(retainedBytes, hub.retainedBytes);
 });
 

@@ -1,0 +1,51 @@
+/**
+ * Entries on their way to all threads: encoded once, into memory that all of them read. Each thread
+ * writes beside each entry how many of its streams it is for.
+ *
+ *   [ length of the list ][ counts: threads × entries ][ list, as JSON ][ frames ]
+ */
+import type { NewEntry, Recipients } from '../log/entry.ts';
+
+const INT = Int32Array.BYTES_PER_ELEMENT;
+
+/** n, channels, recipients (null: everyone), bytes of the frame. */
+type Listed = readonly [number, readonly string[], readonly string[] | string | null, number];
+
+const plain = (to: Recipients): Listed[2] => (typeof to === 'object' ? [...to] : (to ?? null));
+
+const recipients = (to: Listed[2]): Recipients =>
+  typeof to === 'string' ? to : to === null ? undefined : new Set(to);
+
+export function encodeBatch(entries: readonly NewEntry[], threads: number): SharedArrayBuffer {
+  const list = JSON.stringify(
+    entries.map(({ n, channels, to, bytes }) => [n, channels, plain(to), bytes.length]),
+  );
+  const listBytes = Buffer.byteLength(list);
+  let at = INT * (2 + threads * entries.length);
+  const frameBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const memory = new SharedArrayBuffer(at + listBytes + frameBytes);
+  new Int32Array(memory, 0, 2).set([listBytes, entries.length]);
+  const whole = Buffer.from(memory);
+  at += whole.write(list, at);
+  for (const { bytes } of entries) at += bytes.copy(whole, at);
+  return memory;
+}
+
+/** The entries, whose bytes stay where they are. */
+export function decodeBatch(memory: SharedArrayBuffer, threads: number): NewEntry[] {
+  const [listBytes, count] = new Int32Array(memory, 0, 2) as unknown as [number, number];
+  const listAt = INT * (2 + threads * count);
+  let at = listAt + listBytes;
+  const list = JSON.parse(Buffer.from(memory, listAt, listBytes).toString()) as Listed[];
+  return list.map(([n, channels, to, length]) => {
+    const bytes = Buffer.from(memory, at, length);
+    at += length;
+    return { n, channels, to: recipients(to), bytes };
+  });
+}
+
+/** Where one thread tells of each entry how many of its streams it is for. */
+export function countsOf(memory: SharedArrayBuffer, thread: number): Int32Array {
+  const count = new Int32Array(memory, INT, 1)[0]!;
+  return new Int32Array(memory, INT * (2 + thread * count), count);
+}

@@ -1,0 +1,192 @@
+/** All threads of `-threads` together: a front in each, the one order and the whole history here. */
+import type { Config } from '../config/config.ts';
+import type { TokenKeys } from '../config/keys.ts';
+import type { DrainOptions } from '../front/drain.ts';
+import type { Fronts } from '../front/front.ts';
+import { tlsFiles } from '../front/tls-files.ts';
+import { portToShare } from '../http/listener.ts';
+import { Clockwork } from '../hub/clockwork.ts';
+import { Hub } from '../hub/hub.ts';
+import type { AnswerTo, Question } from '../hub/questions.ts';
+import type { Epoch } from '../log/lineage.ts';
+import type { Tally } from '../tally.ts';
+import { Dispatch } from './dispatch.ts';
+import type { Call, ThreadData } from './messages.ts';
+import { Thread } from './thread.ts';
+
+/** What a thread's tail may hold at most, in bytes. */
+const MAX_TAIL_BYTES = 8_388_608;
+
+/** All tails together have this share of `-memory` at most, the history the rest. */
+const TAILS_SHARE = 1 / 8;
+
+/** How long an entry stays in the tails, in seconds: for slow readers and short absences. */
+const TAIL_SECONDS = 10;
+
+const BYTES_PER_MEGABYTE = 1_048_576;
+
+export interface CrewOptions {
+  readonly config: Config & { readonly keys: TokenKeys };
+  readonly epoch: string;
+  readonly connections: Tally;
+  /** Makes the hub that keeps everything. */
+  readonly takeHistory: (makeHub: (olderEpochs: readonly Epoch[]) => Hub) => Hub;
+  /** A line for the log, with its line end. */
+  readonly log: (line: string) => void;
+  /** An error in a thread that nobody caught: the process is to end. */
+  readonly failed: (error: Error) => void;
+}
+
+export class Crew implements Fronts {
+  readonly history: Hub;
+  readonly store: Dispatch;
+  readonly #options: CrewOptions;
+  readonly #clockwork: Clockwork;
+  readonly #tailBytes: number;
+  readonly #streams = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  readonly #newest = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
+  #olderEpochs: readonly Epoch[] = [];
+  #threads: Thread[] = [];
+  #url = '';
+  #closing: Promise<void> | undefined;
+
+  /** @throws TidingsError `CONFIG_INVALID` */
+  constructor(options: CrewOptions) {
+    const { config } = options;
+    this.#options = options;
+    tlsFiles(config);
+    this.#tailBytes = tailBytesOf(config);
+    this.history = options.takeHistory((olderEpochs) => this.#emptyHistory(olderEpochs));
+    this.#clockwork = new Clockwork({
+      hub: this.history,
+      heartbeatSeconds: config.heartbeat,
+      stallSeconds: config.stall,
+    });
+    this.store = new Dispatch({
+      history: this.history,
+      threads: config.threadCount,
+      send: (batch, through) => this.#send(batch, through),
+    });
+  }
+  get url(): string {
+    return this.#url;
+  }
+
+  get streamCount(): number {
+    return new Int32Array(this.#streams)[0]!;
+  }
+
+  // What a thread has not got yet, it could not tell apart from what nobody has given out.
+  get position(): number {
+    return this.store.appendedThrough;
+  }
+
+  async listen(): Promise<void> {
+    const { publicAddress } = this.#options.config;
+    if (publicAddress.kind === 'unix') throw new Error('a path cannot be shared');
+    const port = await portToShare(publicAddress, 'bind');
+    this.#newest[0] = BigInt(this.history.head);
+    this.#threads = Array.from({ length: this.#options.config.threadCount }, (_, thread) =>
+      this.#startThread(thread),
+    );
+    const urls = await this.#callAll<string>({ do: 'listen', port });
+    this.#url = urls[0]!;
+  }
+
+  start(): void {
+    this.#clockwork.start();
+    this.#tell({ do: 'start' });
+  }
+
+  allow(origin: string): void {
+    this.#tell({ do: 'allow', origin });
+  }
+
+  refuse(): void {
+    this.#tell({ do: 'refuse' });
+  }
+
+  // Each at an even rate over the same window, and so all together.
+  async drain({ windowMs, hasten }: DrainOptions): Promise<boolean> {
+    const hurry = () => {
+      for (const thread of this.#threads) thread.post({ kind: 'hasten' });
+    };
+    hasten?.addEventListener('abort', hurry);
+    if (hasten?.aborted === true) hurry();
+    const unsent = await this.#callAll<boolean>({ do: 'drain', windowMs });
+    hasten?.removeEventListener('abort', hurry);
+    return unsent.includes(true);
+  }
+
+  /** Asks all threads; the answers in their order. */
+  ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
+    return this.#callAll({ do: 'ask', question });
+  }
+
+  close(): Promise<void> {
+    this.#clockwork.stop();
+    this.#closing ??= Promise.all(this.#threads.map((thread) => thread.close())).then(() => {});
+    return this.#closing;
+  }
+
+  #callAll<T>(call: Call): Promise<T[]> {
+    return Promise.all(this.#threads.map((thread) => thread.call<T>(call)));
+  }
+
+  #tell(call: Call): void {
+    this.#callAll(call).catch(this.#options.failed);
+  }
+
+  #send(batch: SharedArrayBuffer, through: number): void {
+    Atomics.store(this.#newest, 0, BigInt(through));
+    for (const thread of this.#threads) thread.post({ kind: 'append', batch });
+  }
+
+  #startThread(thread: number): Thread {
+    const { config, epoch, log, failed } = this.#options;
+    const { peers: _, ...plain } = config;
+    const ttlSeconds = Math.min(TAIL_SECONDS, config['history-ttl']);
+    const data: ThreadData = {
+      thread,
+      threads: config.threadCount,
+      config: plain,
+      epoch,
+      olderEpochs: this.#olderEpochs,
+      head: this.history.head,
+      tail: { ttlSeconds, budgetBytes: this.#tailBytes },
+      shared: {
+        newest: this.#newest.buffer as SharedArrayBuffer,
+        streams: this.#streams,
+        connections: this.#options.connections.buffer,
+      },
+    };
+    return new Thread(data, {
+      appended: (number) => this.store.appended(number),
+      read: (question) => this.history.read(question),
+      log,
+      failed,
+    });
+  }
+
+  #emptyHistory(olderEpochs: readonly Epoch[]): Hub {
+    const { config, epoch } = this.#options;
+    this.#olderEpochs = olderEpochs;
+    const tails = config.history === 0 ? 0 : this.#tailBytes * config.threadCount;
+    return new Hub({
+      retention: {
+        capacity: config.history,
+        ttlSeconds: config['history-ttl'],
+        budgetBytes: config.memory * BYTES_PER_MEGABYTE - tails,
+      },
+      epoch,
+      olderEpochs,
+      notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
+    });
+  }
+}
+
+// Without a history the tails are all there is, for readers that are slow.
+function tailBytesOf({ history, memory, threadCount }: Config): number {
+  const bytes = (memory * BYTES_PER_MEGABYTE) / threadCount;
+  return history === 0 ? bytes : Math.min(MAX_TAIL_BYTES, bytes * TAILS_SHARE);
+}

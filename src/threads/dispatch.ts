@@ -1,0 +1,120 @@
+/**
+ * Hands entries to all threads: one message to each per turn of the event loop, with all that came in
+ * that turn. An event is answered for when every thread has appended it, which is also what keeps
+ * threads from falling behind.
+ */
+import { threadsBehind } from '../errors.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Addressed, EntrySize, NewEntry } from '../log/entry.ts';
+import type { EntryStore } from '../publish/publisher.ts';
+import { countsOf, encodeBatch } from './batch.ts';
+
+/** Frames that a thread may have before it without having appended them, in bytes. Past it emits are refused. */
+export const MAX_BEHIND_BYTES = 33_554_432;
+
+/** How long a thread may take to append, in milliseconds. Past it emits are refused. */
+export const MAX_BEHIND_MS = 5_000;
+
+/** Tells how many streams something is for. */
+type Told = (streams: number) => void;
+
+interface Batch {
+  readonly memory: SharedArrayBuffer;
+  readonly through: number;
+  readonly sentAt: number;
+  /** By the place of the entry in the batch. */
+  readonly told: ReadonlyMap<number, Told>;
+  /** Threads that have not appended it. */
+  missing: number;
+}
+
+export interface DispatchOptions {
+  /** Keeps everything. */
+  readonly history: Hub;
+  readonly threads: number;
+  /** Sends a batch to every thread. */
+  readonly send: (memory: SharedArrayBuffer, through: number) => void;
+  /** Milliseconds of a monotonic clock. */
+  readonly now?: () => number;
+}
+
+export class Dispatch implements EntryStore {
+  readonly #options: DispatchOptions;
+  readonly #now: () => number;
+  #entries: NewEntry[] = [];
+  #told = new Map<number, Told>();
+  /** Sent, oldest first. */
+  readonly #sent: Batch[] = [];
+  #sentBytes = 0;
+  /** By thread: how many of all batches it has appended. */
+  readonly #appended: number[];
+  #doneCount = 0;
+  #appendedThrough: number;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#appended = new Array<number>(options.threads).fill(0);
+    this.#appendedThrough = options.history.head;
+  }
+
+  get head(): number {
+    return this.#options.history.head;
+  }
+
+  /** All threads have everything through this number. */
+  get appendedThrough(): number {
+    return this.#appendedThrough;
+  }
+
+  /** @throws TidingsError `THREADS_BEHIND`, and as the history does */
+  admit(size: EntrySize): void {
+    const oldest = this.#sent[0];
+    if (oldest !== undefined && this.#isTooMuch(oldest)) throw threadsBehind();
+    this.#options.history.admit(size);
+  }
+
+  append(entries: readonly NewEntry[]): void {
+    this.#options.history.append(entries);
+    if (this.#entries.length === 0) setImmediate(this.#send);
+    this.#entries.push(...entries);
+  }
+
+  /** Resolves when every thread has appended what was appended last. */
+  audience(_: Addressed): Promise<number> {
+    return new Promise((resolve) => this.#told.set(this.#entries.length - 1, resolve));
+  }
+
+  /** A thread has appended the oldest batch that it had not yet. */
+  appended(thread: number): void {
+    const batch = this.#sent[this.#appended[thread]! - this.#doneCount]!;
+    this.#appended[thread]! += 1;
+    batch.missing -= 1;
+    while (this.#sent[0]?.missing === 0) this.#done(this.#sent.shift()!);
+  }
+
+  #isTooMuch({ sentAt }: Batch): boolean {
+    return this.#sentBytes > MAX_BEHIND_BYTES || this.#now() - sentAt > MAX_BEHIND_MS;
+  }
+
+  readonly #send = (): void => {
+    const { threads, send } = this.#options;
+    const memory = encodeBatch(this.#entries, threads);
+    const through = this.#entries.at(-1)!.n;
+    const told = this.#told;
+    this.#entries = [];
+    this.#told = new Map();
+    this.#sentBytes += memory.byteLength;
+    this.#sent.push({ memory, through, sentAt: this.#now(), told, missing: threads });
+    send(memory, through);
+  };
+
+  #done({ memory, through, told }: Batch): void {
+    this.#doneCount += 1;
+    this.#sentBytes -= memory.byteLength;
+    this.#appendedThrough = through;
+    const counts = Array.from(this.#appended, (_, thread) => countsOf(memory, thread));
+    for (const [place, tell] of told)
+      tell(counts.reduce((sum, ofThread) => sum + ofThread[place]!, 0));
+  }
+}

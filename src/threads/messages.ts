@@ -1,0 +1,67 @@
+/** What the main thread and the others say to each other: plain data and shared memory. */
+import type { Config } from '../config/config.ts';
+import type { TokenKeys } from '../config/keys.ts';
+import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
+import type { Question } from '../hub/questions.ts';
+import type { Epoch } from '../log/lineage.ts';
+
+/** Given to a thread when it starts. */
+export interface ThreadData {
+  /** The first is 0. */
+  readonly thread: number;
+  readonly threads: number;
+  /** Without what cannot be copied; the thread makes its own. */
+  readonly config: Omit<Config, 'peers'> & { readonly keys: TokenKeys };
+  readonly epoch: string;
+  readonly olderEpochs: readonly Epoch[];
+  /** Number through which everything lies in the history. */
+  readonly head: number;
+  readonly tail: { readonly ttlSeconds: number; readonly budgetBytes: number };
+  readonly shared: SharedCells;
+}
+
+/** Numbers that all threads see. */
+export interface SharedCells {
+  /** Newest number given out, as one BigInt64. */
+  readonly newest: SharedArrayBuffer;
+  readonly streams: SharedArrayBuffer;
+  readonly connections: SharedArrayBuffer;
+}
+
+/** What the main thread asks of another, which replies. */
+export type Call =
+  | { readonly do: 'listen'; readonly port: number }
+  | { readonly do: 'start' }
+  | { readonly do: 'allow'; readonly origin: string }
+  | { readonly do: 'refuse' }
+  | { readonly do: 'drain'; readonly windowMs: number }
+  | { readonly do: 'ask'; readonly question: Question }
+  | { readonly do: 'close' };
+
+export type ToThread =
+  | { readonly kind: 'call'; readonly id: number; readonly call: Call }
+  /** Entries, in the order of their numbers; see `batch`. */
+  | { readonly kind: 'append'; readonly batch: SharedArrayBuffer }
+  /** What lies behind a position, as it was asked for. */
+  | { readonly kind: 'range'; readonly id: number; readonly range: DeeperRange }
+  /** A drain under way waits for nothing more. */
+  | { readonly kind: 'hasten' };
+
+export type FromThread =
+  | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'refusal'; readonly id: number; readonly error: PlainError }
+  /** The oldest batch that was not told of yet is appended. */
+  | { readonly kind: 'appended' }
+  | { readonly kind: 'read'; readonly id: number; readonly question: DeeperQuestion }
+  /** A line for the log, with its line end. */
+  | { readonly kind: 'log'; readonly line: string }
+  /** An error that nobody caught: the process is to end. */
+  | { readonly kind: 'fatal'; readonly error: PlainError };
+
+/** An error, as far as it is to be told elsewhere. */
+export interface PlainError {
+  /** Of a TidingsError. */
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly stack: string | undefined;
+}

@@ -1,0 +1,94 @@
+/** One other thread, as the main thread sees it: calls with replies, and what it says by itself. */
+import { Worker } from 'node:worker_threads';
+import { ERROR_STATUS, type ErrorCode, TidingsError } from '../errors.ts';
+import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
+import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
+
+const PROGRAM = new URL('./worker.js', import.meta.url);
+
+/** What the main thread has to do for another. */
+export interface ThreadOwner {
+  /** It has appended the oldest batch that it had not yet. */
+  appended(thread: number): void;
+  read(question: DeeperQuestion): DeeperRange;
+  log(line: string): void;
+  /** An error that nobody caught there. */
+  failed(error: Error): void;
+}
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Thread {
+  readonly #number: number;
+  readonly #owner: ThreadOwner;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #exited: Promise<void>;
+  #lastCall = 0;
+
+  constructor(data: ThreadData, owner: ThreadOwner) {
+    this.#number = data.thread;
+    this.#owner = owner;
+    this.#worker = new Worker(PROGRAM, { workerData: data, name: `streams ${data.thread}` });
+    this.#worker.on('message', (message: FromThread) => this.#hear(message));
+    this.#worker.on('error', (error) => owner.failed(error));
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+  }
+
+  post(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  /** Resolves with the reply; rejects with what the other thread threw. */
+  call<T>(call: Call): Promise<T> {
+    this.#lastCall += 1;
+    const id = this.#lastCall;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.post({ kind: 'call', id, call });
+    });
+  }
+
+  /** Resolves when the thread is no more. It has to have closed its listener before: see `worker`. */
+  async close(): Promise<void> {
+    await this.call({ do: 'close' });
+    await this.#exited;
+  }
+
+  #hear(message: FromThread): void {
+    switch (message.kind) {
+      case 'appended':
+        return this.#owner.appended(this.#number);
+      case 'reply':
+        return this.#take(message.id)?.resolve(message.value as never);
+      case 'refusal':
+        return this.#take(message.id)?.reject(errorOf(message.error));
+      case 'read': {
+        const range = this.#owner.read(message.question);
+        return this.post({ kind: 'range', id: message.id, range });
+      }
+      case 'log':
+        return this.#owner.log(message.line);
+      case 'fatal':
+        return this.#owner.failed(errorOf(message.error));
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+}
+
+const isErrorCode = (code: string | undefined): code is ErrorCode =>
+  code !== undefined && Object.hasOwn(ERROR_STATUS, code);
+
+function errorOf({ code, message, stack }: PlainError): Error {
+  const error = isErrorCode(code) ? new TidingsError(code, message) : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

@@ -1,0 +1,130 @@
+/** What runs in each thread of `-threads`: a front whose hub keeps a tail and asks the main thread for more. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { TidingsError } from '../errors.ts';
+import { Connections } from '../front/connections.ts';
+import { Front } from '../front/front.ts';
+import { OpenFiles } from '../front/open-files.ts';
+import { PeerResolver } from '../http/address.ts';
+import type { DeeperRange } from '../hub/deeper-log.ts';
+import { Hub } from '../hub/hub.ts';
+import { answerOf } from '../hub/questions.ts';
+import { createLogger } from '../logger.ts';
+import { Tally } from '../tally.ts';
+import { countsOf, decodeBatch } from './batch.ts';
+import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
+
+/** Ids of streams that one thread has for itself: more than it can use. */
+const STREAM_IDS = 1_000_000_000_000;
+
+const data = workerData as ThreadData;
+const port = parentPort!;
+const post = (message: FromThread): void => port.postMessage(message);
+
+// The loop must not end, nor may the thread: the addon would abort the process.
+process.on('uncaughtException', (error) => post({ kind: 'fatal', error: plain(error) }));
+
+const newest = new BigInt64Array(data.shared.newest);
+const logger = createLogger(data.config['log-level'], {
+  write: (line) => post({ kind: 'log', line }),
+});
+const files = new OpenFiles();
+const haste = new AbortController();
+const ranges = new Map<number, (range: DeeperRange) => void>();
+let lastRead = 0;
+
+const front = new Front({
+  config: { ...data.config, peers: new PeerResolver(data.config['trust-proxy']) },
+  logger,
+  connections: new Connections(files, logger, new Tally(data.shared.connections)),
+  streams: new Tally(data.shared.streams),
+  sharesPort: true,
+  makeHub: (onClosed) => {
+    const { config, tail } = data;
+    const hub = new Hub({
+      retention: { capacity: config.history, ...tail },
+      epoch: data.epoch,
+      olderEpochs: data.olderEpochs,
+      notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
+      staleSeconds: config['history-ttl'] / 2,
+      lastStreamId: data.thread * STREAM_IDS,
+      newest: () => Number(Atomics.load(newest, 0)),
+      deeperLog: {
+        read: (question) =>
+          new Promise((resolve) => {
+            lastRead += 1;
+            ranges.set(lastRead, resolve);
+            post({ kind: 'read', id: lastRead, question });
+          }),
+      },
+      onClosed,
+    });
+    hub.startBehind(data.head);
+    return hub;
+  },
+});
+
+port.on('message', (message: ToThread) => {
+  switch (message.kind) {
+    case 'append':
+      return append(message.batch);
+    case 'range':
+      ranges.get(message.id)?.(message.range);
+      return void ranges.delete(message.id);
+    case 'hasten':
+      return haste.abort();
+    case 'call':
+      return void answer(message.id, message.call);
+  }
+});
+
+function append(batch: SharedArrayBuffer): void {
+  const entries = decodeBatch(batch, data.threads);
+  front.hub.append(entries);
+  const counts = countsOf(batch, data.thread);
+  for (const [i, entry] of entries.entries()) counts[i] = front.hub.audience(entry);
+  tellAppended();
+}
+
+// Not while much is still to be written: emits wait for that, as they do with one thread.
+function tellAppended(): void {
+  if (front.hub.pendingBytes <= data.tail.budgetBytes) post({ kind: 'appended' });
+  else setImmediate(tellAppended);
+}
+
+async function answer(id: number, call: Call): Promise<void> {
+  try {
+    post({ kind: 'reply', id, value: await run(call) });
+  } catch (error) {
+    post({ kind: 'refusal', id, error: plain(error) });
+  }
+  if (call.do === 'close') port.close();
+}
+
+async function run(call: Call): Promise<unknown> {
+  switch (call.do) {
+    case 'listen':
+      await front.listen(call.port);
+      return front.url;
+    case 'start':
+      files.start();
+      return front.start();
+    case 'allow':
+      return front.allow(call.origin);
+    case 'refuse':
+      return front.refuse();
+    case 'drain':
+      return front.drain({ windowMs: call.windowMs, hasten: haste.signal });
+    case 'ask':
+      return answerOf(front.hub, call.question);
+    case 'close':
+      files.close();
+      return front.close();
+  }
+}
+
+function plain(error: unknown): PlainError {
+  if (!(error instanceof Error))
+    return { code: undefined, message: String(error), stack: undefined };
+  const code = error instanceof TidingsError ? error.code : undefined;
+  return { code, message: error.message, stack: error.stack };
+}
