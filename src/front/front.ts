@@ -10,6 +10,8 @@ import type { Hub } from '../hub/hub.ts';
 import { type AnswerTo, answerOf, type Question } from '../hub/questions.ts';
 import type { CloseReason, Stream } from '../hub/stream.ts';
 import type { Logger } from '../logger.ts';
+import type { AdmissionLimits } from '../public/admission.ts';
+import type { Guests } from '../public/guests.ts';
 import { PublicApp } from '../public/public-app.ts';
 import type { EntryStore } from '../publish/publisher.ts';
 import type { Tally } from '../tally.ts';
@@ -51,6 +53,8 @@ export interface FrontOptions {
   readonly makeHub: (onClosed: (stream: Stream, reason: CloseReason) => void) => Hub;
   /** Open streams of all threads; undefined: this one is alone. */
   readonly streams?: Tally;
+  /** Counts the streams of all threads by user and address; undefined: nobody does, or this one is alone. */
+  readonly guests?: Guests | undefined;
   /** The port is shared with other threads of this process. */
   readonly sharesPort: boolean;
 }
@@ -126,6 +130,11 @@ export class Front implements Fronts {
     this.#listener?.close();
   }
 
+  /** Ends a stream that gives way to a newer one of its user or address. */
+  replace(stream: Stream): void {
+    this.#app.replace(stream);
+  }
+
   async drain(options: DrainOptions): Promise<boolean> {
     const { flow } = this.hub;
     const before = flow.endedBlockedCount;
@@ -140,16 +149,13 @@ export class Front implements Fronts {
   }
 
   #publicApp(): PublicApp {
-    const { config, connections, logger, streams } = this.#options;
+    const { config, connections, logger, streams, guests } = this.#options;
     return new PublicApp({
       streams,
+      guests,
       hub: this.hub,
       verify: verifierOf(config.keys, config['max-token-life']),
-      limits: {
-        streams: config['max-streams'],
-        streamsPerUser: config['max-streams-per-user'],
-        streamsPerAddress: config['max-streams-per-address'],
-      },
+      limits: limitsOf(config),
       replacesOldest: config['over-limit'] === 'replace',
       addressPrefix6: config['address-prefix6'],
       cors: this.#cors,
@@ -160,6 +166,13 @@ export class Front implements Fronts {
     });
   }
 }
+
+/** As they are configured. */
+export const limitsOf = (config: Config): AdmissionLimits => ({
+  streams: config['max-streams'],
+  streamsPerUser: config['max-streams-per-user'],
+  streamsPerAddress: config['max-streams-per-address'],
+});
 
 function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
   if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, { maxLifeSeconds });

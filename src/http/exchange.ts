@@ -87,6 +87,20 @@ export class Exchange {
     return Buffer.from(this.#res.getRemoteAddressAsText()).toString('latin1');
   }
 
+  /** There is still somebody to answer. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Collects what `write` writes; for a response whose handler has returned. */
+  corked<T>(write: () => T): T {
+    let result: T;
+    this.#res.cork(() => {
+      result = write();
+    });
+    return result!;
+  }
+
   /** The response, to become a stream; nothing is answered any more. */
   takeOver(): HttpResponse {
     this.#state = 'stream';

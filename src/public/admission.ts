@@ -59,11 +59,6 @@ export class Admission<T extends Owner> {
     this.#users.remove(stream.user, stream);
     this.#addresses.remove(stream.address, stream);
   }
-
-  /** Addresses need not be kept with the streams when nobody counts them. */
-  get countsAddresses(): boolean {
-    return this.#limits.streamsPerAddress > 0;
-  }
 }
 
 // Holds only names with something open, and nothing at all when there is no limit. Most have one

@@ -15,6 +15,7 @@ import type { Logger } from '../logger.ts';
 import type { Tally } from '../tally.ts';
 import { encodeRetry } from '../wire/frame.ts';
 import { Admission, type AdmissionLimits, type Owner, type Refusal } from './admission.ts';
+import type { Guest, Guests } from './guests.ts';
 import { lastEventIdOf, tokensOf } from './stream-request.ts';
 
 /** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
@@ -47,6 +48,8 @@ export interface PublicOptions {
   readonly limits: AdmissionLimits;
   /** Open streams of all threads; undefined: this one is alone. */
   readonly streams?: Tally | undefined;
+  /** Counts streams by user and address in place of this thread alone; undefined: nobody does. */
+  readonly guests?: Guests | undefined;
   /** A user or address that is full gets its newest stream in for its oldest. */
   readonly replacesOldest: boolean;
   /** Bits of an IPv6 address that make one client. */
@@ -62,6 +65,14 @@ export interface PublicOptions {
   readonly now?: () => number;
 }
 
+/** A stream that is to open. */
+interface Arrival {
+  readonly exchange: Exchange;
+  readonly grant: Grant;
+  readonly address: string;
+  readonly lastEventId: string | undefined;
+}
+
 export class PublicApp {
   readonly #options: PublicOptions;
   readonly #admission: Admission<Stream>;
@@ -71,7 +82,10 @@ export class PublicApp {
 
   constructor(options: PublicOptions) {
     this.#options = options;
-    this.#admission = new Admission(options.limits, options.streams);
+    const { limits, guests, streams } = options;
+    const own =
+      guests === undefined ? limits : { ...limits, streamsPerUser: 0, streamsPerAddress: 0 };
+    this.#admission = new Admission(own, streams);
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? (() => Date.now() / 1000);
   }
@@ -90,8 +104,15 @@ export class PublicApp {
   /** To be told of every stream that is over. */
   closed(stream: Stream, reason: CloseReason): void {
     this.#admission.leave(stream);
+    this.#options.guests?.closed(stream);
     const level = reason === 'stalled' ? 'info' : 'debug';
     this.#options.logger[level]({ stream: stream.id, user: stream.user, reason }, 'stream closed');
+  }
+
+  /** Ends a stream that gives way to a newer one of its user or address. */
+  replace(stream: Stream): void {
+    const farewell = Buffer.from(`${encodeRetry(this.#between(REPLACED_RETRY_MS))}:\n`);
+    this.#options.hub.end(stream, 'replaced', farewell);
   }
 
   #handle(exchange: Exchange, req: HttpRequest): void {
@@ -127,11 +148,38 @@ export class PublicApp {
   }
 
   #open(exchange: Exchange, req: HttpRequest): void {
-    const { head } = exchange;
     const grant = this.#authorise(exchange, req);
-    const address = this.#admission.countsAddresses ? this.#clientOf(exchange) : '';
+    const isCounted = this.#options.limits.streamsPerAddress > 0;
+    const address = isCounted ? this.#clientOf(exchange) : '';
+    const lastEventId = lastEventIdOf(exchange.head, req) ?? grant.from;
+    const arrival = { exchange, grant, address, lastEventId };
+    const { guests } = this.#options;
+    if (guests === undefined || this.isDraining) return void this.#enter(arrival);
+    guests
+      .enter({ user: grant.userId, address })
+      .then((entry) => this.#admitted(arrival, entry))
+      .catch((error) => exchange.fail(error));
+  }
+
+  // Out of the handler by now: what is written goes out together all the same.
+  #admitted(arrival: Arrival, entry: Guest | Refusal): void {
+    const { exchange } = arrival;
+    if (typeof entry === 'string') return exchange.answer(this.#refusal(exchange.head, entry));
+    const { guests } = this.#options;
+    const stream = exchange.isOpen ? exchange.corked(() => this.#enter(arrival)) : undefined;
+    if (stream === undefined) guests?.left(entry);
+    else guests?.opened(entry, stream);
+  }
+
+  /** Undefined when the stream was refused. */
+  #enter(arrival: Arrival): Stream | undefined {
+    const { exchange, grant, address } = arrival;
+    const { head } = exchange;
     const refusal = this.isDraining ? 'draining' : this.#admit({ user: grant.userId, address });
-    if (refusal !== undefined) return exchange.answer(this.#refusal(head, refusal));
+    if (refusal !== undefined) {
+      exchange.answer(this.#refusal(head, refusal));
+      return undefined;
+    }
     const res = exchange.takeOver();
     this.#writeHead(res, this.#options.cors.headers(head.origin));
     const stream = this.#options.hub.open(res, {
@@ -139,12 +187,13 @@ export class PublicApp {
       channels: grant.channels,
       address,
       expiresAt: this.#expiresAt(grant.exp),
-      lastEventId: lastEventIdOf(head, req) ?? grant.from,
+      lastEventId: arrival.lastEventId,
       // First bytes at once: they carry the head through proxies that wait for a body.
       greeting: encodeRetry(this.#between(RETRY_MS)),
     });
     this.#admission.enter(stream);
     watch(res, stream);
+    return stream;
   }
 
   // What an owner has too many of gives way, once for the user and once for the address at most.
@@ -153,8 +202,7 @@ export class PublicApp {
     for (let i = 0; i < 2 && refusal !== undefined && this.#options.replacesOldest; i += 1) {
       const oldest = this.#admission.oldest(owner, refusal);
       if (oldest === undefined) break;
-      const farewell = Buffer.from(`${encodeRetry(this.#between(REPLACED_RETRY_MS))}:\n`);
-      this.#options.hub.end(oldest, 'replaced', farewell);
+      this.replace(oldest);
       refusal = this.#admission.refusal(owner);
     }
     return refusal;

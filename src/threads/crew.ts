@@ -2,15 +2,18 @@
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import type { DrainOptions } from '../front/drain.ts';
-import type { Fronts } from '../front/front.ts';
+import { type Fronts, limitsOf } from '../front/front.ts';
 import { tlsFiles } from '../front/tls-files.ts';
 import { portToShare } from '../http/listener.ts';
 import { Clockwork } from '../hub/clockwork.ts';
 import { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Epoch } from '../log/lineage.ts';
+import type { Owner, Refusal } from '../public/admission.ts';
+import type { Guest } from '../public/guests.ts';
 import type { Tally } from '../tally.ts';
 import { Dispatch } from './dispatch.ts';
+import { GuestList } from './guest-list.ts';
 import type { Call, ThreadData } from './messages.ts';
 import { Thread } from './thread.ts';
 
@@ -42,6 +45,7 @@ export class Crew implements Fronts {
   readonly store: Dispatch;
   readonly #options: CrewOptions;
   readonly #clockwork: Clockwork;
+  readonly #guests: GuestList;
   readonly #tailBytes: number;
   readonly #streams = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   readonly #newest = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
@@ -55,6 +59,10 @@ export class Crew implements Fronts {
     const { config } = options;
     this.#options = options;
     tlsFiles(config);
+    this.#guests = new GuestList({
+      limits: limitsOf(config),
+      replacesOldest: config['over-limit'] === 'replace',
+    });
     this.#tailBytes = tailBytesOf(config);
     this.history = options.takeHistory((olderEpochs) => this.#emptyHistory(olderEpochs));
     this.#clockwork = new Clockwork({
@@ -142,6 +150,16 @@ export class Crew implements Fronts {
     for (const thread of this.#threads) thread.post({ kind: 'append', batch });
   }
 
+  // Not before those who give way are gone: all streams together have a limit, too.
+  async #enter(thread: number, owner: Owner): Promise<Guest | Refusal> {
+    const { entry, evicted } = this.#guests.enter(thread, owner);
+    const ends = evicted.map((place) =>
+      this.#threads[place.thread]!.call({ do: 'evict', guest: place.guest }),
+    );
+    await Promise.all(ends);
+    return entry;
+  }
+
   #startThread(thread: number): Thread {
     const { config, epoch, log, failed } = this.#options;
     const { peers: _, ...plain } = config;
@@ -163,6 +181,8 @@ export class Crew implements Fronts {
     return new Thread(data, {
       appended: (number) => this.store.appended(number),
       read: (question) => this.history.read(question),
+      enter: (number, owner) => this.#enter(number, owner),
+      left: (guest) => this.#guests.left(guest),
       log,
       failed,
     });

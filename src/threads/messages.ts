@@ -4,6 +4,8 @@ import type { TokenKeys } from '../config/keys.ts';
 import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
 import type { Question } from '../hub/questions.ts';
 import type { Epoch } from '../log/lineage.ts';
+import type { Owner, Refusal } from '../public/admission.ts';
+import type { Guest } from '../public/guests.ts';
 
 /** Given to a thread when it starts. */
 export interface ThreadData {
@@ -36,6 +38,8 @@ export type Call =
   | { readonly do: 'refuse' }
   | { readonly do: 'drain'; readonly windowMs: number }
   | { readonly do: 'ask'; readonly question: Question }
+  /** Ends the stream that has this place. */
+  | { readonly do: 'evict'; readonly guest: Guest }
   | { readonly do: 'close' };
 
 export type ToThread =
@@ -44,6 +48,8 @@ export type ToThread =
   | { readonly kind: 'append'; readonly batch: SharedArrayBuffer }
   /** What lies behind a position, as it was asked for. */
   | { readonly kind: 'range'; readonly id: number; readonly range: DeeperRange }
+  /** A place, as it was asked for, or why there is none. */
+  | { readonly kind: 'entry'; readonly id: number; readonly entry: Guest | Refusal }
   /** A drain under way waits for nothing more. */
   | { readonly kind: 'hasten' };
 
@@ -53,6 +59,8 @@ export type FromThread =
   /** The oldest batch that was not told of yet is appended. */
   | { readonly kind: 'appended' }
   | { readonly kind: 'read'; readonly id: number; readonly question: DeeperQuestion }
+  | { readonly kind: 'enter'; readonly id: number; readonly owner: Owner }
+  | { readonly kind: 'left'; readonly guest: Guest }
   /** A line for the log, with its line end. */
   | { readonly kind: 'log'; readonly line: string }
   /** An error that nobody caught: the process is to end. */

@@ -2,6 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import { ERROR_STATUS, type ErrorCode, TidingsError } from '../errors.ts';
 import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
+import type { Owner, Refusal } from '../public/admission.ts';
+import type { Guest } from '../public/guests.ts';
 import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
 
 const PROGRAM = new URL('./worker.js', import.meta.url);
@@ -11,6 +13,9 @@ export interface ThreadOwner {
   /** It has appended the oldest batch that it had not yet. */
   appended(thread: number): void;
   read(question: DeeperQuestion): DeeperRange;
+  /** A stream there wants a place. */
+  enter(thread: number, owner: Owner): Promise<Guest | Refusal>;
+  left(guest: Guest): void;
   log(line: string): void;
   /** An error that nobody caught there. */
   failed(error: Error): void;
@@ -70,11 +75,20 @@ export class Thread {
         const range = this.#owner.read(message.question);
         return this.post({ kind: 'range', id: message.id, range });
       }
+      case 'enter':
+        return void this.#enter(message.id, message.owner);
+      case 'left':
+        return this.#owner.left(message.guest);
       case 'log':
         return this.#owner.log(message.line);
       case 'fatal':
         return this.#owner.failed(errorOf(message.error));
     }
+  }
+
+  async #enter(id: number, owner: Owner): Promise<void> {
+    const entry = await this.#owner.enter(this.#number, owner);
+    this.post({ kind: 'entry', id, entry });
   }
 
   #take(id: number): Waiting | undefined {

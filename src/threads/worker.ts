@@ -12,6 +12,7 @@ import { createLogger } from '../logger.ts';
 import { Tally } from '../tally.ts';
 import { countsOf, decodeBatch } from './batch.ts';
 import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
+import { RemoteGuests } from './remote-guests.ts';
 
 /** Ids of streams that one thread has for itself: more than it can use. */
 const STREAM_IDS = 1_000_000_000_000;
@@ -32,11 +33,23 @@ const haste = new AbortController();
 const ranges = new Map<number, (range: DeeperRange) => void>();
 let lastRead = 0;
 
-const front = new Front({
+// Limits that are off cost nothing.
+const { config: settings } = data;
+const isCounted = settings['max-streams-per-user'] + settings['max-streams-per-address'] > 0;
+const guests = isCounted
+  ? new RemoteGuests({
+      ask: (id, owner) => post({ kind: 'enter', id, owner }),
+      tellLeft: (guest) => post({ kind: 'left', guest }),
+      replace: (stream) => front.replace(stream),
+    })
+  : undefined;
+
+const front: Front = new Front({
   config: { ...data.config, peers: new PeerResolver(data.config['trust-proxy']) },
   logger,
   connections: new Connections(files, logger, new Tally(data.shared.connections)),
   streams: new Tally(data.shared.streams),
+  guests,
   sharesPort: true,
   makeHub: (onClosed) => {
     const { config, tail } = data;
@@ -70,6 +83,8 @@ port.on('message', (message: ToThread) => {
     case 'range':
       ranges.get(message.id)?.(message.range);
       return void ranges.delete(message.id);
+    case 'entry':
+      return guests?.answered(message.id, message.entry);
     case 'hasten':
       return haste.abort();
     case 'call':
@@ -116,6 +131,8 @@ async function run(call: Call): Promise<unknown> {
       return front.drain({ windowMs: call.windowMs, hasten: haste.signal });
     case 'ask':
       return answerOf(front.hub, call.question);
+    case 'evict':
+      return guests?.evicted(call.guest);
     case 'close':
       files.close();
       return front.close();

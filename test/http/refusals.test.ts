@@ -144,18 +144,18 @@ test('refusals - -over-limit replace: a stream that takes nothing any more gives
 }, async (t) => {
   const args = ['-max-streams-per-user', '1', '-over-limit', 'replace', '-max-body', '2000000'];
   const running = await startServer(t, args);
-  const { hub } = running.server;
   const stuck = await connectRaw(t, running.publicUrl);
   stuck.send(streamRequest(tokenFor('ann')));
   await stuck.until(/retry/);
   stuck.socket.pause();
   await eventually(async () => {
     await emitRaw(running, `data: ${'x'.repeat(1_000_000)}`);
-    return hub.flow.blockedStreams.size === 1;
+    return (await statsOf(running.server)).blockedStreams === 1;
   });
   const next = await open(t, running, 'ann');
   await eventually(() => next.text.includes(':\n'));
-  assert.deepEqual([hub.streams.size, hub.flow.blockedStreams.size], [1, 0]);
+  const { streams, blockedStreams } = await statsOf(running.server);
+  assert.deepEqual([streams, blockedStreams], [1, 0]);
   await emitRaw(running, 'data: for the newest');
   assert.equal((await next.next()).data, 'for the newest');
 });

@@ -118,7 +118,6 @@ test('admission - 0 means no limit', () => {
     admission.enter(owner('ann', 'x'));
   }
   assert.equal(admission.refusal(owner('ann', 'x')), 'streams');
-  assert.equal(admission.countsAddresses, false);
 });
 
 test('cors - exact origins get credentials, any origin does not', () => {
