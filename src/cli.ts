@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The command `tidings`: arguments and environment in, exit code and signals out. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { tokenSigner } from './auth/auth.ts';
 import { type Config, parseOptions, resolveConfig } from './config/config.ts';
 import type { TokenKeys } from './config/keys.ts';
@@ -11,6 +10,7 @@ import { createLogger } from './logger.ts';
 import { type LogOutput, standardError } from './process/log-output.ts';
 import { Server } from './process/server.ts';
 import { startWarnings } from './process/start-warnings.ts';
+import { VERSION } from './version.ts';
 
 /** Exit code when the command line or the surroundings do not allow a start. */
 const EXIT_CANNOT_START = 2;
@@ -20,7 +20,7 @@ const DEMO_TOKEN_SECONDS = 86_400;
 async function main(): Promise<void> {
   const values = parseOptions(process.argv.slice(2), process.env);
   if (values.help) return console.log(helpText());
-  if (values.version) return console.log(version());
+  if (values.version) return console.log(VERSION);
   const config = withKeys(resolveConfig(values));
   // The arguments may hold the secret; a title takes their place in the process list.
   process.title = 'tidings';
@@ -94,11 +94,6 @@ function stopOnSignals(server: Server, log: LogOutput): void {
   // SIGHUP: the terminal it was started from is closed. There is nothing to read anew, nor to reopen.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
 }
-
-const version = (): string => {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-};
 
 function crash(error: unknown): void {
   if (error instanceof TidingsError) {

@@ -1,15 +1,18 @@
 /** What backends reach: emit, tokens, health. Answers are JSON, but for the bare token. */
 import type { NewToken } from '../auth/auth.ts';
-import { TidingsError } from '../errors.ts';
+import { type ErrorCode, TidingsError } from '../errors.ts';
 import { type Answer, JSON_HEADERS, json } from '../http/answer.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
 import type { HttpHandler } from '../http/uws.ts';
+import { Counts } from '../hub/counts.ts';
+import { type Measures, single } from '../hub/measures.ts';
 import type { Logger } from '../logger.ts';
-import type { Publisher } from '../publish/publisher.ts';
+import type { Published, Publisher } from '../publish/publisher.ts';
 import type { Fields } from './fields.ts';
 import type { RequestOrigin } from './guard.ts';
 import { parseEmit, parseTokenRequest } from './requests.ts';
-import { type Route, Router } from './router.ts';
+import { type Call, type Route, Router } from './router.ts';
+import { traceOf } from './trace.ts';
 
 export interface ControlOptions {
   readonly publisher: Publisher;
@@ -19,6 +22,8 @@ export interface ControlOptions {
   readonly maxTokenSeconds: number;
   /** The id of the newest event. */
   readonly position: () => string;
+  /** What is measured, in the format that `accept` asks for. */
+  readonly metrics: (accept: string) => Promise<{ contentType: string; text: string }>;
   readonly maxBodyBytes: number;
   /** The page of `/`, undefined when there is none. */
   readonly page: (() => string) | undefined;
@@ -37,6 +42,16 @@ const PAGE_POLICY =
 export class ControlApp {
   readonly #options: ControlOptions;
   readonly #router: Router;
+  /** By what became of them. */
+  readonly #emits = new Counts<'accepted' | ErrorCode>([
+    'accepted',
+    'FIELD_MISSING',
+    'FIELD_INVALID',
+    'EVENT_TOO_LARGE',
+    'MEMORY_FULL',
+    'DRAINING',
+    'INTERNAL',
+  ]);
   phase: ControlPhase = 'closed';
 
   constructor(options: ControlOptions) {
@@ -44,6 +59,11 @@ export class ControlApp {
     const { maxBodyBytes } = options;
     const capabilities = (allow: string) => this.#capabilities(allow);
     this.#router = new Router(this.#routes(), { maxBodyBytes, capabilities });
+  }
+
+  get measures(): Measures {
+    const isReady = Number(this.phase === 'serving');
+    return { values: { emits: this.#emits.record, ready: single(isReady) }, times: {} };
   }
 
   /** For a listener, whichever server it is; `guard` throws for requests that may not be made there. */
@@ -57,16 +77,20 @@ export class ControlApp {
 
   #routes(): Route[] {
     const { position, page } = this.#options;
-    const get = (path: string, run: () => Answer): Route => {
+    const get = (path: string, run: (call: Call) => Answer | Promise<Answer>): Route => {
       return { method: 'get', path, body: 'none', run };
     };
-    const post = (path: string, run: (fields: Fields) => Answer | Promise<Answer>): Route => {
+    const post = (
+      path: string,
+      run: (fields: Fields, call: Call) => Answer | Promise<Answer>,
+    ): Route => {
       return { method: 'post', path, body: 'fields', run };
     };
     const routes = [
-      post('/emit/', (fields) => this.#emit(fields)),
+      post('/emit/', (fields, call) => this.#emit(fields, call)),
       post('/token/', (fields) => this.#token(fields)),
       get('/position/', () => json(200, { id: position() })),
+      get('/metrics', ({ head }) => this.#metrics(head.accept)),
       get('/healthz', () => json(200, { status: 'ok' })),
       get('/readyz', () => this.#ready()),
     ];
@@ -89,14 +113,39 @@ export class ControlApp {
     return { status: 204, headers: [['Allow', `${allow}, OPTIONS`]] };
   }
 
-  #emit(fields: Fields): Answer | Promise<Answer> {
-    if (this.phase === 'closed')
-      throw new TidingsError('DRAINING', 'this server is leaving: emit again after its restart');
-    const published = this.#options.publisher.publish(parseEmit(fields));
-    // A promise costs a turn of the loop, and the order of one process needs none.
-    return published instanceof Promise
-      ? published.then((late) => json(200, late))
-      : json(200, published);
+  #emit(fields: Fields, { head }: Call): Answer | Promise<Answer> {
+    const trace = traceOf(head.traceparent);
+    const done = (published: Published) => this.#emitted(published, trace);
+    const failed = (error: unknown) => this.#emitFailed(error);
+    try {
+      if (this.phase === 'closed')
+        throw new TidingsError('DRAINING', 'this server is leaving: emit again after its restart');
+      const published = this.#options.publisher.publish({ ...parseEmit(fields), trace });
+      // A promise costs a turn of the loop, and the order of one process needs none.
+      return published instanceof Promise ? published.then(done, failed) : done(published);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #emitted(published: Published, trace: string | undefined): Answer {
+    this.#emits.add('accepted');
+    this.#options.logger.debug({ event: published.id, streams: published.streams, trace }, 'emit');
+    return json(200, published);
+  }
+
+  #emitFailed(error: unknown): never {
+    this.#emits.add(error instanceof TidingsError ? error.code : 'INTERNAL');
+    throw error;
+  }
+
+  async #metrics(accept: string): Promise<Answer> {
+    const { contentType, text } = await this.#options.metrics(accept);
+    return {
+      status: 200,
+      headers: [['Content-Type', contentType], ...JSON_HEADERS.slice(1)],
+      body: text,
+    };
   }
 
   #token(fields: Fields): Answer {

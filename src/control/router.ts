@@ -2,10 +2,12 @@
 import { TidingsError } from '../errors.ts';
 import { type Answer, notAllowed } from '../http/answer.ts';
 import type { Exchange } from '../http/exchange.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import { type Fields, parseFields } from './fields.ts';
 
 /** What a request says besides its body. */
 export interface Call {
+  readonly head: RequestHead;
   /** Of the path, by the names in its pattern, percent-decoded. */
   readonly params: ReadonlyMap<string, string>;
   /** Without `?`, not percent-decoded; fields have it among them already. */
@@ -51,13 +53,14 @@ export class Router {
 
   /** `path` is not percent-decoded. @throws TidingsError `NOT_FOUND`, or what the route throws before it has its body */
   run(exchange: Exchange, path: string): void {
-    const { method, query } = exchange.head;
+    const { head } = exchange;
+    const { method, query } = head;
     const { routes, params } = this.#find(withoutSlash(path));
     if (method === 'options') return exchange.answer(this.#options.capabilities(allowOf(routes)));
     const wanted = method === 'head' ? 'get' : method;
     const route = routes.find((candidate) => candidate.method === wanted);
     if (route === undefined) return exchange.answer(notAllowed(allowOf(routes)));
-    const call = { params, query };
+    const call = { head, params, query };
     if (route.body === 'none') return exchange.answerWith(() => route.run(call));
     exchange.readBody(this.#options.maxBodyBytes, (body) => {
       exchange.answerWith(() => route.run(parseFields(exchange.head, body), call));

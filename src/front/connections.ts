@@ -1,6 +1,7 @@
 /** Counts the connections of all listeners, and closes as they come those that there is no room for. */
 
 import type { ConnectionFilter } from '../http/uws.ts';
+import { Counts } from '../hub/counts.ts';
 import type { Logger } from '../logger.ts';
 import { Tally } from '../tally.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -22,9 +23,10 @@ export class Connections {
   readonly #files: OpenFiles;
   readonly #logger: Logger;
   readonly #tally: Tally;
+  /** Those closed as they came, by listener. */
+  readonly refused = new Counts<'public' | 'control'>(['public', 'control']);
   /** Of this thread. */
   #count = 0;
-  #refusedCount = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
   /** `tally`: of all threads, since the limit on open files is the process's. */
@@ -32,6 +34,16 @@ export class Connections {
     this.#tally = tally;
     this.#files = files;
     this.#logger = logger;
+  }
+
+  /** Open now, in all threads. */
+  get count(): number {
+    return this.#tally.value;
+  }
+
+  /** The limit on open files. Infinity where it cannot be read. */
+  get files(): number {
+    return this.#files.limit;
   }
 
   /** How many may be open before those of the public listener are refused. */
@@ -57,13 +69,13 @@ export class Connections {
     };
   }
 
-  #tell(listener: string): void {
-    this.#refusedCount += 1;
+  #tell(listener: 'public' | 'control'): void {
+    this.refused.add(listener);
     const now = performance.now();
     if (now - this.#toldAt < REFUSED_LOG_MS) return;
     this.#toldAt = now;
     this.#logger.warn(
-      { listener, refused: this.#refusedCount, open: this.#tally.value },
+      { listener, refused: this.refused.total, open: this.#tally.value },
       'connections refused: raise the limit on open files',
     );
   }

@@ -7,6 +7,7 @@ import { Listener } from '../http/listener.ts';
 import { createApp, type HttpApp } from '../http/uws.ts';
 import { Clockwork } from '../hub/clockwork.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { Measures } from '../hub/measures.ts';
 import { type AnswerTo, answerOf, type Question } from '../hub/questions.ts';
 import type { CloseReason, Stream } from '../hub/stream.ts';
 import type { Logger } from '../logger.ts';
@@ -80,6 +81,7 @@ export class Front implements Fronts {
       stallSeconds: config.stall,
     });
     this.#app = this.#publicApp();
+    this.hub.instruments.beside = () => this.#measures;
     this.#http = createApp(tlsFiles(config));
     this.#app.route(this.#http);
     this.#http.filter(connections.filter('public'));
@@ -146,6 +148,12 @@ export class Front implements Fronts {
     this.#clockwork.stop();
     this.#listener?.close();
     this.#http.close();
+  }
+
+  get #measures(): Measures {
+    const { refused } = this.#options.connections;
+    const connectionsRefused = { public: refused.of('public') };
+    return { values: { refused: this.#app.refused.record, connectionsRefused }, times: {} };
   }
 
   #publicApp(): PublicApp {

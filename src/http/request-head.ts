@@ -18,6 +18,7 @@ export class RequestHead {
   contentType = '';
   contentEncoding = '';
   expect = '';
+  traceparent = '';
   /** All lines of it: they are one list (RFC 9110, 5.3), and a proxy may add one of its own. */
   forwardedFor = '';
   isChunked = false;
@@ -87,11 +88,21 @@ export class RequestHead {
       case 'accept':
         this.accept ||= value;
         break;
+      case 'connection':
+        this.isLast ||= value.toLowerCase() === 'close';
+        break;
+      default:
+        this.#takeRare(name, value);
+    }
+  }
+
+  #takeRare(name: string, value: string): void {
+    switch (name) {
       case 'expect':
         this.expect ||= value;
         break;
-      case 'connection':
-        this.isLast ||= value.toLowerCase() === 'close';
+      case 'traceparent':
+        this.traceparent ||= value;
         break;
       case 'x-forwarded-for':
         this.forwardedFor += this.forwardedFor === '' ? value : `,${value}`;

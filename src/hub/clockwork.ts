@@ -40,6 +40,8 @@ export class Clockwork {
   readonly #work = new Slices(() => this.#visitNext());
   #isStarted = false;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer should run, in milliseconds. */
+  #timerAt = 0;
 
   constructor({ hub, heartbeatSeconds, stallSeconds }: ClockworkOptions) {
     this.#hub = hub;
@@ -74,11 +76,14 @@ export class Clockwork {
   readonly #arm = (): void => {
     if (!this.#isStarted || this.#timer !== undefined) return;
     if (this.#hub.flow.due.size + this.#hub.aging.size === 0) return;
+    this.#timerAt = performance.now() + TICK_MS;
     this.#timer = setTimeout(this.#onTimer, TICK_MS).unref();
   };
 
   readonly #onTimer = (): void => {
     this.#timer = undefined;
+    const late = Math.max(0, performance.now() - this.#timerAt);
+    this.#hub.instruments.lateness.add(late / 1_000);
     this.step();
     this.#arm();
   };

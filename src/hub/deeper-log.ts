@@ -73,13 +73,14 @@ export class DeeperReader {
     if (stream.state !== StreamState.Asking) return;
     if (range.through <= position) return stream.close('error');
     stream.state = StreamState.Live;
-    if (range.missedThrough <= position) this.#positions.forget(stream);
+    if (range.missedThrough <= position) this.#positions.found(stream);
     else {
       stream.position = range.missedThrough;
       this.#positions.missed(stream, position);
       if (stream.state !== StreamState.Live) return;
     }
-    stream.flush(cut(range.frames.map(asEntry)), Math.max(range.through, range.missedThrough));
+    const through = Math.max(range.through, range.missedThrough);
+    this.#flusher.write(stream, cut(range.frames.map(asEntry)), through);
     if (stream.state === StreamState.Live) this.#flusher.markBehind(stream);
   }
 }

@@ -7,7 +7,9 @@
  * An emit to one user queues that user's streams; a broadcast queues its channel, whose streams are
  * not touched until their turn. Whatever arrives before that turn only lengthens the range they read.
  */
+import type { Piece } from '../log/range.ts';
 import type { Channel, RangeMemo } from './channel.ts';
+import type { Instruments } from './instruments.ts';
 import type { Walk } from './members.ts';
 import { type Stream, StreamState } from './stream.ts';
 
@@ -26,6 +28,7 @@ const COMPACT_AT = 1_024;
 
 /** What the flusher leaves to its owner. */
 export interface FlusherOwner {
+  readonly instruments: Instruments;
   /** Entries after `position` that may have been meant for this stream are gone. */
   missed(stream: Stream, position: number): void;
   /** Asks a deeper log for them instead, if there is one. */
@@ -52,6 +55,8 @@ export class Flusher {
   #behind: Stream[] = [];
   #appendedBytes = 0;
   #bytesBefore = 0;
+  /** Of the newest entry. */
+  #trace: string | undefined;
   /** Through the streams of the target whose turn it is. */
   #walk: Walk<Stream> | undefined;
   #isScheduled = false;
@@ -75,8 +80,9 @@ export class Flusher {
   }
 
   /** Entry `n` goes into the logs, where it counts so much. To be told before it is marked. */
-  advance(n: number, bytes: number): void {
+  advance(n: number, bytes: number, trace?: string): void {
     this.head = n;
+    this.#trace = trace;
     this.#bytesBefore = this.#appendedBytes;
     this.#appendedBytes += bytes;
   }
@@ -88,6 +94,7 @@ export class Flusher {
 
   /** Entry `n` is in the log; the target's streams are to get it. */
   mark(target: Channel<Stream> | Stream, n: number): void {
+    this.#owner.instruments.lots.marked(n, this.#trace);
     if (target.isQueued) return;
     target.isQueued = true;
     this.#queue.push({ target, behind: n - 1, bytesBefore: this.#bytesBefore });
@@ -115,9 +122,21 @@ export class Flusher {
     const memo = channels.rangesAfter(from);
     if (memo.isEmpty) this.#memos.push(memo);
     const range = memo.range(from, this.head);
-    stream.flush(range.piecesFor(user), range.end);
+    this.write(stream, range.piecesFor(user), range.end);
     if (range.end < this.head && stream.state === StreamState.Live) this.markBehind(stream);
     if (!this.#isScheduled) this.#forgetRanges();
+  }
+
+  /** Writes these; a Live stream has had everything through number `end` then. */
+  write(stream: Stream, pieces: readonly Piece[], end: number): void {
+    stream.flush(pieces, end);
+    this.#owner.instruments.wrote(pieces, stream.position);
+  }
+
+  /** Brings a stream closer that takes bytes again. */
+  resume(stream: Stream): void {
+    this.flushFrom(stream, stream.position);
+    if (stream.state === StreamState.Live) this.#owner.instruments.catchUps.done(stream);
   }
 
   /** Writes to a stream all that it has not had, ahead of its turn, unless it blocks. */
@@ -129,7 +148,7 @@ export class Flusher {
 
   #flushBehind(stream: Stream): void {
     stream.state = StreamState.Live;
-    this.flushFrom(stream, stream.position);
+    this.resume(stream);
   }
 
   #schedule(): void {
@@ -141,10 +160,12 @@ export class Flusher {
   // Live streams first, then those that are behind; but of these at least one, so that they are
   // not forgotten under steady load.
   readonly #run = (): void => {
-    const end = this.#now() + SLICE_MS;
+    const start = this.#now();
+    const end = start + SLICE_MS;
     const isDone = this.#runLive(end);
     const isCaughtUp = this.#runBehind(end);
     this.#forgetRanges();
+    this.#owner.instruments.turned(start, this.#now(), this.flushedThrough);
     if (isDone && isCaughtUp) this.#idle();
     else setImmediate(this.#run);
   };

@@ -13,7 +13,7 @@ import {
   type Recipients,
 } from '../log/entry.ts';
 import { type Epoch, Lineage } from '../log/lineage.ts';
-import type { RetentionLimits } from '../log/retention.ts';
+import type { Retention, RetentionLimits } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
 import { ownBytes } from '../wire/frame.ts';
 import { audienceOf } from './audience.ts';
@@ -28,6 +28,7 @@ import {
 } from './deeper-log.ts';
 import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
+import { Instruments } from './instruments.ts';
 import { type NoticeOptions, Notices } from './notices.ts';
 import { Positions, type Start } from './positions.ts';
 import { Room } from './room.ts';
@@ -68,6 +69,7 @@ export class Hub {
   /** Channels that hold something, by when they are to `expire`. */
   readonly aging: Timetable<Channel<Stream>>;
   readonly now: () => number;
+  readonly instruments: Instruments;
   readonly #index: ChannelIndex;
   readonly #lineage: Lineage;
   readonly #positions: Positions;
@@ -80,11 +82,13 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#lastStreamId = options.lastStreamId ?? 0;
     this.now = options.now ?? monotonicSeconds;
+    this.instruments = new Instruments(this.now);
     this.#lineage = new Lineage(options.epoch, options.olderEpochs);
     this.#onClosed = options.onClosed ?? (() => {});
     this.#index = new ChannelIndex(options.retention);
     this.aging = this.#index.retention.aging;
     this.#flusher = new Flusher({
+      instruments: this.instruments,
       missed: (stream, position) => this.#positions.missed(stream, position),
       asksDeeper: (stream, position) => {
         this.#deeper?.ask(stream, position);
@@ -95,7 +99,7 @@ export class Hub {
     this.flow = new Flow({
       retention: this.#index.retention,
       now: this.now,
-      onResumed: (stream) => this.#flusher.flushFrom(stream, stream.position),
+      onResumed: (stream) => this.#flusher.resume(stream),
       onClosed: (stream, reason) => this.#closed(stream, reason),
     });
     this.#room = new Room({
@@ -107,6 +111,7 @@ export class Hub {
     });
     this.#positions = new Positions({
       flusher: this.#flusher,
+      instruments: this.instruments,
       lineage: this.#lineage,
       notices: new Notices(options.notices),
       staleSeconds: options.staleSeconds ?? options.retention.ttlSeconds / 2,
@@ -177,11 +182,16 @@ export class Hub {
     return this.#flusher.pendingBytes;
   }
 
-  #append({ n, to, channels, bytes }: NewEntry): void {
+  /** What it has evicted lies deeper as well. */
+  get isTail(): boolean {
+    return this.#deeper !== undefined;
+  }
+
+  #append({ n, to, channels, bytes, trace }: NewEntry): void {
     const through = this.#room.through;
     const kept: Entry = { n, to, bytes, time: this.now(), logs: 0, readers: 0 };
     this.#positions.reached(n);
-    this.#flusher.advance(n, mostBytes({ byteLength: bytes.length, to, channels }));
+    this.#flusher.advance(n, mostBytes({ byteLength: bytes.length, to, channels }), trace);
     for (const name of channels) {
       const channel = this.#index.channel(name);
       this.#index.retention.append(channel, kept, through);
@@ -258,8 +268,14 @@ export class Hub {
     return this.#index.retention.bytes;
   }
 
+  /** How much its logs keep, and may. */
+  get retention(): Retention<Channel<Stream>> {
+    return this.#index.retention;
+  }
+
   #closed(stream: Stream, reason: CloseReason): void {
     this.streams.delete(stream);
+    this.instruments.closed.add(reason);
     this.#positions.forget(stream);
     this.#index.leave(stream);
     this.#onClosed(stream, reason);

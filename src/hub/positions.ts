@@ -6,12 +6,14 @@
 
 import type { Lineage, Refusal } from '../log/lineage.ts';
 import type { Flusher } from './flusher.ts';
+import type { Instruments } from './instruments.ts';
 import type { GapReason, Notices } from './notices.ts';
 import { PastHeads } from './past-heads.ts';
 import { type Stream, StreamState } from './stream.ts';
 
 export interface PositionsOptions {
   readonly flusher: Flusher;
+  readonly instruments: Instruments;
   readonly lineage: Lineage;
   readonly notices: Notices;
   /** An id that was passed by so long ago has fallen behind, in seconds. */
@@ -34,6 +36,7 @@ export interface Start {
 
 export class Positions {
   readonly #flusher: Flusher;
+  readonly #instruments: Instruments;
   readonly #lineage: Lineage;
   readonly #notices: Notices;
   readonly #pastHeads: PastHeads;
@@ -46,6 +49,7 @@ export class Positions {
   constructor(options: PositionsOptions) {
     const { flusher, lineage, notices, staleSeconds, now } = options;
     this.#flusher = flusher;
+    this.#instruments = options.instruments;
     this.#lineage = lineage;
     this.#notices = notices;
     this.#pastHeads = new PastHeads(staleSeconds);
@@ -64,6 +68,7 @@ export class Positions {
     const { head } = this.#flusher;
     const n = lastEventId === undefined ? head : this.#read(lastEventId, head);
     if (typeof n === 'string') {
+      this.#instruments.returns.add('gap');
       this.#greet(stream, greeting, undefined);
       return this.#announceGap(stream, lastEventId!, n);
     }
@@ -73,6 +78,7 @@ export class Positions {
     // Until a replay has gone out, the client's own id is the only one that is true.
     const id = n === head ? this.#lineage.idOf(n) : lastEventId;
     this.#greet(stream, greeting, isTooLate && !this.#hasDeeperLog ? undefined : id);
+    if (lastEventId !== undefined) this.#returned(stream, n < head, isTooLate);
     if (n >= head || stream.state !== StreamState.Live) return;
     if (isTooLate) this.#tooLate.add(stream);
     this.#flusher.markBehind(stream);
@@ -84,6 +90,13 @@ export class Positions {
     return n === 'unknown' ? this.#lineage.read(id, this.#newest()) : n;
   }
 
+  #returned(stream: Stream, isBehind: boolean, isTooLate: boolean): void {
+    const { returns, catchUps } = this.#instruments;
+    if (isBehind) catchUps.begin(stream);
+    if (!isTooLate) returns.add(isBehind ? 'behind' : 'level');
+    else if (!this.#hasDeeperLog) returns.add('gap'); // otherwise the deeper log knows
+  }
+
   #greet(stream: Stream, greeting: string, id: string | undefined): void {
     const left = stream.expiresAt - this.#now();
     const open = this.#notices.isOn ? this.#notices.open(left, id) : '';
@@ -92,12 +105,15 @@ export class Positions {
 
   /** Entries after `position` that were meant for this stream are gone: it goes on behind them. */
   missed(stream: Stream, position: number): void {
-    const reason = this.#tooLate.delete(stream) ? 'evicted' : 'lagged';
+    const isTooLate = this.#tooLate.delete(stream);
+    if (isTooLate && this.#hasDeeperLog) this.#instruments.returns.add('gap');
+    const reason = isTooLate ? 'evicted' : 'lagged';
     this.#announceGap(stream, this.#lineage.idOf(position), reason);
   }
 
   // In band, because EventSource shows a page neither status nor headers.
   #announceGap(stream: Stream, after: string, reason: GapReason): void {
+    this.#instruments.gaps.add(reason);
     stream.toldThrough = stream.position;
     if (!this.#notices.isOn) return;
     const resumed = this.#lineage.idOf(stream.position);
@@ -138,8 +154,14 @@ export class Positions {
     return state === StreamState.Live ? Math.max(position, this.#flusher.flushedThrough) : position;
   }
 
+  /** The deeper log has what a stream asked for. */
+  found(stream: Stream): void {
+    if (this.#tooLate.delete(stream)) this.#instruments.returns.add('behind');
+  }
+
   /** A stream is over. */
   forget(stream: Stream): void {
     this.#tooLate.delete(stream);
+    this.#instruments.catchUps.forget(stream);
   }
 }

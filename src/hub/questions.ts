@@ -4,6 +4,7 @@
  */
 import { encodeRetry } from '../wire/frame.ts';
 import type { Hub } from './hub.ts';
+import { type Measures, measuresOf } from './measures.ts';
 import { type Stream, StreamState } from './stream.ts';
 
 /** Streams in one answer, at most; the next ones come with `after`. */
@@ -18,6 +19,8 @@ export interface Selection {
 
 export type Question =
   | { readonly ask: 'stats' }
+  /** Of several hubs, to be given to `mergeMeasures`. */
+  | { readonly ask: 'measures' }
   /** In the order of their ids, from behind `after` on. */
   | { readonly ask: 'streams'; readonly which: Selection; readonly after?: number }
   /** Ends them on a whole frame; they may come back after `retryMs` milliseconds. */
@@ -57,16 +60,20 @@ export interface Ended {
 /** The answer that goes with a question. */
 export type AnswerTo<Q extends Question> = Q extends { ask: 'stats' }
   ? HubStats
-  : Q extends { ask: 'streams' }
-    ? StreamList
-    : Ended;
+  : Q extends { ask: 'measures' }
+    ? Measures
+    : Q extends { ask: 'streams' }
+      ? StreamList
+      : Ended;
 
 /** Answers at once. A question for a user without a channel looks at every stream: some 50 ns each. */
 export function answerOf<Q extends Question>(hub: Hub, question: Q): AnswerTo<Q>;
-export function answerOf(hub: Hub, question: Question): HubStats | StreamList | Ended {
+export function answerOf(hub: Hub, question: Question): HubStats | Measures | StreamList | Ended {
   switch (question.ask) {
     case 'stats':
       return statsOf(hub);
+    case 'measures':
+      return measuresOf(hub);
     case 'streams':
       return listOf(hub, selected(hub, question.which), question.after ?? 0);
     case 'end':

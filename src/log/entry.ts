@@ -34,6 +34,8 @@ export interface Addressed {
 export interface NewEntry extends Addressed {
   readonly n: number;
   readonly bytes: Buffer;
+  /** Of the emit, by its `traceparent`: 32 hexadecimal digits. */
+  readonly trace?: string | undefined;
 }
 
 /** What is known of an entry before it has a number. */

@@ -32,6 +32,8 @@ export interface Piece {
   readonly bytes: Buffer;
   /** A reader that has had this piece, and `rest`, has had everything through this number. */
   readonly through: number;
+  /** Frames that end in it. */
+  readonly events: number;
   /** Of a frame too large for one write; undefined when the piece ends with a frame. */
   readonly rest: Rest | undefined;
 }
@@ -104,7 +106,8 @@ export function cutFrame({ bytes, entry }: Rest, through: number): Piece[] {
   for (let at = 0; at < bytes.length; at += MAX_WRITE_BYTES) {
     const end = at + MAX_WRITE_BYTES;
     const rest = end < bytes.length ? { bytes: bytes.subarray(end), entry } : undefined;
-    pieces.push({ bytes: bytes.subarray(at, end), through, rest });
+    const events = rest === undefined ? 1 : 0;
+    pieces.push({ bytes: bytes.subarray(at, end), through, events, rest });
   }
   return pieces;
 }
@@ -140,7 +143,7 @@ export function cut(entries: readonly Entry[]): Piece[] {
   const closeRun = () => {
     if (run.length === 0) return;
     const bytes = run.length === 1 ? run[0]! : Buffer.concat(run, runBytes);
-    pieces.push({ bytes, through, rest: undefined });
+    pieces.push({ bytes, through, events: run.length, rest: undefined });
     run = [];
     runBytes = 0;
   };

@@ -40,6 +40,10 @@ export class Retention<C extends Retained> {
   readonly aging = new Timetable<C>();
   /** Bytes that count in the budget now. */
   bytes = 0;
+  /** Entries that a log holds; one in several logs is one. */
+  entryCount = 0;
+  /** Places in logs that were given up so far: over the capacity, past the time to live, over the budget. */
+  readonly evicted = { history: 0, age: 0, memory: 0 };
 
   /** `forget` is told of channels that hold nothing any more and have no streams. */
   constructor(limits: RetentionLimits, evictions: Evictions, forget: (channel: C) => void) {
@@ -75,6 +79,7 @@ export class Retention<C extends Retained> {
   append(channel: C, entry: Entry, flushedThrough: number): void {
     const before = this.#class(channel);
     if (entry.logs === 0 && entry.readers === 0) this.bytes += cost(entry);
+    if (entry.logs === 0) this.entryCount += 1;
     entry.logs += 1;
     channel.log.append(entry);
     this.#settle(channel, before);
@@ -85,14 +90,14 @@ export class Retention<C extends Retained> {
   trim(channel: C, flushedThrough: number): void {
     const { log } = channel;
     while (log.count > this.#limits.capacity && log.oldest!.n <= flushedThrough)
-      this.#evict(channel);
+      this.#evict(channel, 'history');
   }
 
   /** Evicts what is older than the time to live, and sees to it that the rest is looked at again. */
   expire(channel: C, nowSeconds: number): void {
     const oldestAllowed = nowSeconds - this.#limits.ttlSeconds;
     const { log } = channel;
-    while (log.oldest !== undefined && log.oldest.time < oldestAllowed) this.#evict(channel);
+    while (log.oldest !== undefined && log.oldest.time < oldestAllowed) this.#evict(channel, 'age');
     this.#age(channel, tickOf(nowSeconds) + 1);
     if (channel.isUnused) this.#forget(channel);
   }
@@ -108,7 +113,7 @@ export class Retention<C extends Retained> {
     for (let size = this.#bySize.length - 1; size >= 0; size -= 1) {
       const channel = this.#evictable(this.#bySize[size]!, flushedThrough);
       if (channel === undefined) continue;
-      this.#evict(channel);
+      this.#evict(channel, 'memory');
       if (channel.isUnused) this.#forget(channel);
       return true;
     }
@@ -128,11 +133,13 @@ export class Retention<C extends Retained> {
     return undefined;
   }
 
-  #evict(channel: C): void {
+  #evict(channel: C, reason: keyof Retention<C>['evicted']): void {
     const before = this.#class(channel);
     const entry = channel.log.evict();
     if (entry === undefined) return;
+    this.evicted[reason] += 1;
     entry.logs -= 1;
+    if (entry.logs === 0) this.entryCount -= 1;
     if (entry.logs === 0 && entry.readers === 0) this.bytes -= cost(entry);
     this.#remember(channel.name, entry);
     this.#settle(channel, before);

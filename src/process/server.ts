@@ -1,5 +1,4 @@
 /** Puts the parts together, starts them, and takes them down in the reverse order. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tokenSigner } from '../auth/auth.ts';
 import type { Config } from '../config/config.ts';
@@ -22,6 +21,8 @@ import { Tally } from '../tally.ts';
 import { Crew, type CrewOptions } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { Handover } from './handover.ts';
+import { exposition } from './measures.ts';
+import { tryPage } from './try-page.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
 const STOP_GRACE_MS = 5_000;
@@ -33,8 +34,6 @@ const LAST_ANSWERS_MS = 50;
 const ABANDON_MS = 1_000;
 
 const BYTES_PER_MEGABYTE = 1_048_576;
-
-const TRY_PAGE = new URL('../../../static/try.html', import.meta.url);
 
 export interface ServerOptions {
   readonly config: Config & { readonly keys: TokenKeys };
@@ -261,18 +260,16 @@ export class Server {
       position: () => formatEventId(this.#epoch, this.#fronts.position),
       isTight: this.#connections.isTight,
       maxBodyBytes: config['max-body'],
-      page: config.dev ? () => this.#tryPage() : undefined,
+      metrics: (accept) =>
+        exposition(accept, {
+          fronts: this.#fronts,
+          history: this.#fronts instanceof Crew ? this.hub : undefined,
+          control: this.#control,
+          connections: this.#connections,
+        }),
+      page: config.dev ? () => tryPage(this.publicUrl) : undefined,
       logger: this.#logger,
     });
-  }
-
-  #tryPage(): string {
-    // The page takes it as JavaScript, where a `<` could end the script.
-    const settings = JSON.stringify({ eventsUrl: `${this.publicUrl}/events/` }).replaceAll(
-      '<',
-      '\\u003c',
-    );
-    return readFileSync(TRY_PAGE, 'utf8').replace('__TIDINGS_CONFIG__', () => settings);
   }
 
   // The page comes from the control port and opens its stream on the public one.

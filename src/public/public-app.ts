@@ -9,6 +9,7 @@ import type { Cors } from '../http/cors.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { HttpApp, HttpRequest, HttpResponse } from '../http/uws.ts';
+import { Counts } from '../hub/counts.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { CloseReason, Stream } from '../hub/stream.ts';
 import type { Logger } from '../logger.ts';
@@ -65,6 +66,8 @@ export interface PublicOptions {
   readonly now?: () => number;
 }
 
+type Refused = Refusal | 'token' | 'draining';
+
 /** A stream that is to open. */
 interface Arrival {
   readonly exchange: Exchange;
@@ -78,6 +81,14 @@ export class PublicApp {
   readonly #admission: Admission<Stream>;
   readonly #random: () => number;
   readonly #now: () => number;
+  /** Streams that were not opened, by why. */
+  readonly refused = new Counts<Refused>([
+    'token',
+    'streams',
+    'streams-per-user',
+    'streams-per-address',
+    'draining',
+  ]);
   isDraining = false;
 
   constructor(options: PublicOptions) {
@@ -144,6 +155,7 @@ export class PublicApp {
 
   // Here only: the answer is the same for every reason.
   #logRefusal({ reason, claim }: TokenRefused, address: string): void {
+    this.refused.add('token');
     this.#options.logger.debug({ reason, claim, address }, 'token refused');
   }
 
@@ -215,7 +227,8 @@ export class PublicApp {
 
   // EventSource gives up for good on any status but 200, so being full must not look like an error
   // to it. Probes and scripts get the status they expect.
-  #refusal(head: RequestHead, refusal: string): Answer {
+  #refusal(head: RequestHead, refusal: Refusal | 'draining'): Answer {
+    this.refused.add(refusal);
     this.#options.logger.debug({ refusal }, 'stream refused');
     const retryMs = this.#between(REFUSED_RETRY_MS);
     if (head.accept.includes(STREAM_TYPE))

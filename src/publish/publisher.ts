@@ -12,6 +12,8 @@ export interface OutgoingEvent {
   /** At least one, without duplicates. */
   readonly channels: readonly string[];
   readonly body: Body;
+  /** By the emit's `traceparent`: 32 hexadecimal digits. */
+  readonly trace?: string | undefined;
 }
 
 export interface Published {
@@ -48,12 +50,12 @@ export class Sequencer implements Publisher {
     this.#store = store;
   }
 
-  publish({ to, channels, body }: OutgoingEvent): Published | Promise<Published> {
+  publish({ to, channels, body, trace }: OutgoingEvent): Published | Promise<Published> {
     const byteLength = Buffer.byteLength(body) + STAMP_BYTES;
     this.#store.admit({ to, channels, byteLength });
     this.#n += 1;
     const id = formatEventId(this.#epoch, this.#n);
-    const entry = { n: this.#n, to, channels, bytes: stamp(body, id) };
+    const entry = { n: this.#n, to, channels, bytes: stamp(body, id), trace };
     this.#store.append([entry]);
     const streams = this.#store.audience(entry);
     if (typeof streams === 'number') return { id, streams };

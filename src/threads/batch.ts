@@ -8,8 +8,14 @@ import type { NewEntry, Recipients } from '../log/entry.ts';
 
 const INT = Int32Array.BYTES_PER_ELEMENT;
 
-/** n, channels, recipients (null: everyone), bytes of the frame. */
-type Listed = readonly [number, readonly string[], readonly string[] | string | null, number];
+/** n, channels, recipients (null: everyone), bytes of the frame, trace if there is one. */
+type Listed = readonly [
+  n: number,
+  channels: readonly string[],
+  to: readonly string[] | string | null,
+  bytes: number,
+  trace?: string,
+];
 
 const plain = (to: Recipients): Listed[2] => (typeof to === 'object' ? [...to] : (to ?? null));
 
@@ -18,7 +24,11 @@ const recipients = (to: Listed[2]): Recipients =>
 
 export function encodeBatch(entries: readonly NewEntry[], threads: number): SharedArrayBuffer {
   const list = JSON.stringify(
-    entries.map(({ n, channels, to, bytes }) => [n, channels, plain(to), bytes.length]),
+    entries.map(({ n, channels, to, bytes, trace }) =>
+      trace === undefined
+        ? [n, channels, plain(to), bytes.length]
+        : [n, channels, plain(to), bytes.length, trace],
+    ),
   );
   const listBytes = Buffer.byteLength(list);
   let at = INT * (2 + threads * entries.length);
@@ -37,10 +47,10 @@ export function decodeBatch(memory: SharedArrayBuffer, threads: number): NewEntr
   const listAt = INT * (2 + threads * count);
   let at = listAt + listBytes;
   const list = JSON.parse(Buffer.from(memory, listAt, listBytes).toString()) as Listed[];
-  return list.map(([n, channels, to, length]) => {
+  return list.map(([n, channels, to, length, trace]) => {
     const bytes = Buffer.from(memory, at, length);
     at += length;
-    return { n, channels, to: recipients(to), bytes };
+    return { n, channels, to: recipients(to), bytes, trace };
   });
 }
 

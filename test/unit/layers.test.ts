@@ -14,11 +14,11 @@ const LAYERS = [
   ['threads'],
   ['front'],
   ['config'],
-  ['control', 'public'],
+  ['control', 'public', 'metrics'],
   ['publish', 'hub', 'auth', 'http'],
   ['log'],
   ['wire'],
-  ['logger.ts', 'tally.ts'],
+  ['logger.ts', 'tally.ts', 'version.ts'],
   ['errors.ts'],
 ];
 

@@ -4,12 +4,18 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { optionsMarkdown } from '../../src/config/options.ts';
 import { ERROR_STATUS } from '../../src/errors.ts';
+import { metricsMarkdown } from '../../src/metrics/catalogue.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 const REFERENCE = readFileSync(new URL('docs/reference.md', ROOT), 'utf8');
 
 test('reference - the option table is that of the code', () => {
   assert.ok(REFERENCE.includes(optionsMarkdown()), 'run `npm run docs`');
+});
+
+test('operations - the table of metrics is that of the code', () => {
+  const page = readFileSync(new URL('docs/operations.md', ROOT), 'utf8');
+  assert.ok(page.includes(metricsMarkdown()), 'run `npm run docs`');
 });
 
 test('reference - names every error code', () => {

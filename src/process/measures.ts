@@ -1,0 +1,54 @@
+/** What the process measures beside its hubs, and how it all comes together. */
+import type { ControlApp } from '../control/control-app.ts';
+import type { Connections } from '../front/connections.ts';
+import type { Fronts } from '../front/front.ts';
+import type { Hub } from '../hub/hub.ts';
+import { type Measures, measuresOf, mergeMeasures, single } from '../hub/measures.ts';
+import { type Exposition, render } from '../metrics/render.ts';
+import { VERSION } from '../version.ts';
+
+export interface Parts {
+  readonly fronts: Fronts;
+  /** Where no front has it: the hub that keeps everything. */
+  readonly history: Hub | undefined;
+  readonly control: ControlApp;
+  readonly connections: Connections;
+}
+
+const MICROSECONDS = 1_000_000;
+
+/** What is measured, as text in the format that `accept` asks for. */
+export async function exposition(accept: string, parts: Parts): Promise<Exposition> {
+  const { fronts, history, control, connections } = parts;
+  const measures = [
+    ...(await fronts.ask({ ask: 'measures' })),
+    ...(history === undefined ? [] : [measuresOf(history)]),
+    control.measures,
+    measuresOfConnections(connections),
+    measuresOfProcess(),
+  ];
+  return render(mergeMeasures(measures), accept);
+}
+
+const measuresOfConnections = ({ count, publicRoom, files, refused }: Connections): Measures => ({
+  values: {
+    connections: single(count),
+    connectionsLimit: single(publicRoom),
+    connectionsRefused: { control: refused.of('control') },
+    maxFiles: single(files),
+  },
+  times: {},
+});
+
+function measuresOfProcess(): Measures {
+  const { user, system } = process.cpuUsage();
+  return {
+    values: {
+      cpu: single((user + system) / MICROSECONDS),
+      residentMemory: single(process.memoryUsage.rss()),
+      startTime: single(Date.now() / 1_000 - process.uptime()),
+      info: { [VERSION]: 1 },
+    },
+    times: {},
+  };
+}

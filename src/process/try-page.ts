@@ -1,0 +1,11 @@
+/** The page of `-dev`, which shows what streams get. */
+import { readFileSync } from 'node:fs';
+
+const FILE = new URL('../../../static/try.html', import.meta.url);
+
+/** As HTML; `publicUrl` is where streams are. */
+export function tryPage(publicUrl: string): string {
+  // The page takes it as JavaScript, where a `<` could end the script.
+  const settings = JSON.stringify({ eventsUrl: `${publicUrl}/events/` }).replaceAll('<', '\\u003c');
+  return readFileSync(FILE, 'utf8').replace('__TIDINGS_CONFIG__', () => settings);
+}
