@@ -1,9 +1,11 @@
 /** Which route answers a request: its path, its method, and what becomes of its body. */
 import { TidingsError } from '../errors.ts';
 import { type Answer, notAllowed } from '../http/answer.ts';
+import type { BodyPieces } from '../http/body-pieces.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { type Fields, parseFields } from './fields.ts';
+import { checkContentEncoding, parseMediaType } from './media-type.ts';
 
 /** What a request says besides its body. */
 export interface Call {
@@ -20,12 +22,23 @@ export type Route = {
   readonly method: 'get' | 'post';
   /** Segments in braces are parameters: `/users/{id}/`. The slash at the end may be left out. */
   readonly path: string;
-  // A body taken in pieces, as it comes, will be a kind of its own.
 } & (
   | { readonly body: 'none'; readonly run: (call: Call) => Answering }
   /** One object of fields, whole. */
-  | { readonly body: 'fields'; readonly run: (fields: Fields, call: Call) => Answering }
+  | {
+      readonly body: 'fields';
+      readonly run: (fields: Fields, call: Call) => Answering;
+      /** What becomes of bodies of some other types. */
+      readonly streamed?: Streamed;
+    }
 );
+
+/** A body of any length, which is taken as it comes. */
+export interface Streamed {
+  /** In lower case, without parameters. */
+  readonly types: readonly string[];
+  readonly run: (pieces: BodyPieces, call: Call) => Answering;
+}
 
 interface Match {
   readonly routes: readonly Route[];
@@ -62,6 +75,11 @@ export class Router {
     if (route === undefined) return exchange.answer(notAllowed(allowOf(routes)));
     const call = { head, params, query };
     if (route.body === 'none') return exchange.answerWith(() => route.run(call));
+    const { streamed } = route;
+    if (streamed !== undefined && isOf(streamed.types, exchange)) {
+      checkContentEncoding(exchange.head.contentEncoding);
+      return exchange.answerWith(() => streamed.run(exchange.pieces(), call));
+    }
     exchange.readBody(this.#options.maxBodyBytes, (body) => {
       exchange.answerWith(() => route.run(parseFields(exchange.head, body), call));
     });
@@ -89,6 +107,9 @@ export class Router {
     throw new TidingsError('NOT_FOUND', 'no such path on the control port');
   }
 }
+
+const isOf = (types: readonly string[], { head }: Exchange): boolean =>
+  types.includes(parseMediaType(head.contentType).name);
 
 const withoutSlash = (path: string): string => (path.endsWith('/') ? path.slice(0, -1) : path);
 

@@ -4,6 +4,7 @@ import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type Answer, answer, continueRequest, errorAnswer, type Headers } from './answer.ts';
 import { Body } from './body.ts';
+import { BodyPieces } from './body-pieces.ts';
 import { RequestHead } from './request-head.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
 
@@ -82,6 +83,11 @@ export class Exchange {
     return true;
   }
 
+  /** There is nobody to answer any more. */
+  get isOver(): boolean {
+    return this.#state === 'over';
+  }
+
   /** As the addon writes it; empty on a unix socket. */
   get remoteAddress(): string {
     return Buffer.from(this.#res.getRemoteAddressAsText()).toString('latin1');
@@ -152,6 +158,29 @@ export class Exchange {
       if (!body.append(new Uint8Array(chunk))) return this.answer(tooLarge(maxBytes));
       if (isLast) done(body.bytes);
     });
+  }
+
+  /**
+   * The body in pieces, without a limit to all of them. The answer is to be given behind the last one;
+   * what is done with the pieces is done when they come, while the request may still turn out to be cut.
+   */
+  pieces(): BodyPieces {
+    this.#continue();
+    const { isChunked } = this.head;
+    const pieces = new BodyPieces(this.#res, { silenceMs: isChunked ? SILENCE_MS : undefined });
+    this.onAborted = () => pieces.cut();
+    this.#res.onData((chunk, isLast) => {
+      if (this.#state !== 'open') return;
+      pieces.push(chunk);
+      if (isLast && isChunked) setImmediate(() => this.#endAlone(pieces));
+      else if (isLast) pieces.end();
+    });
+    return pieces;
+  }
+
+  #endAlone(pieces: BodyPieces): void {
+    this.#isAlone = true;
+    pieces.end();
   }
 
   #readChunked(maxBytes: number, done: (body: Buffer) => void): void {

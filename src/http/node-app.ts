@@ -22,9 +22,12 @@ const KEPT = ['Connection', 'keep-alive', 'Keep-Alive', 'timeout=75'];
 /** And when it is closed, in milliseconds: later, so that nobody who goes by it meets the end. */
 const KEEP_ALIVE_MS = 80_000;
 
-/** A head, and a whole request, that takes longer is given up, in milliseconds. */
+/** A head that takes longer is given up, in milliseconds. */
 const HEAD_MS = 15_000;
-const REQUEST_MS = 60_000;
+
+/** A body is given up when so many milliseconds brought it no further than so many bytes. */
+const BODY_MS = 60_000;
+const BODY_BYTES = 1_048_576;
 
 export class NodeApp {
   readonly server: Server;
@@ -34,7 +37,7 @@ export class NodeApp {
     this.server = createServer({
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: HEAD_MS,
-      requestTimeout: REQUEST_MS,
+      requestTimeout: 0, // would end a body however fast it comes: see BODY_MS
       maxHeaderSize: MAX_HEAD_BYTES,
       requireHostHeader: false, // answered as every fault of a head is
     });
@@ -159,10 +162,16 @@ class NodeResponse implements HttpResponse, NodeTurn {
   #onAborted: (() => void) | undefined;
   #status = 200;
   readonly #headers: string[] = [];
+  #bodyTimer: NodeJS.Timeout | undefined;
+  /** Of the body, since the timer was set. */
+  #bodyBytes = 0;
 
   constructor(req: IncomingMessage, res: ServerResponse) {
     this.#req = req;
     this.#res = res;
+    // Also of a body that nobody reads: what is left of it would keep the connection.
+    this.#awaitBody();
+    req.on('close', () => clearTimeout(this.#bodyTimer));
   }
 
   writeStatus(status: string): this {
@@ -217,9 +226,38 @@ class NodeResponse implements HttpResponse, NodeTurn {
     const { expect = '' } = this.#req.headers;
     if (expect.toLowerCase() === '100-continue' && this.#req.httpVersion === '1.1')
       this.#res.writeContinue();
-    this.#req.on('data', (chunk: Buffer) => fn(bytesOf(chunk), false));
-    this.#req.on('end', () => fn(new ArrayBuffer(0), true));
+    this.#req.on('data', (chunk: Buffer) => {
+      this.#bodyBytes += chunk.length;
+      if (this.#bodyBytes >= BODY_BYTES) this.#awaitBody();
+      fn(bytesOf(chunk), false);
+    });
+    this.#req.on('end', () => {
+      clearTimeout(this.#bodyTimer);
+      fn(new ArrayBuffer(0), true);
+    });
     return this;
+  }
+
+  #awaitBody(): void {
+    clearTimeout(this.#bodyTimer);
+    this.#bodyBytes = 0;
+    this.#bodyTimer = setTimeout(() => this.#giveUp(), BODY_MS);
+  }
+
+  #giveUp(): void {
+    if (this.#res.headersSent) this.close();
+    else this.refuse(refusalOf('ERR_HTTP_REQUEST_TIMEOUT'));
+  }
+
+  /** No more of the body for now. */
+  pause(): void {
+    clearTimeout(this.#bodyTimer);
+    this.#req.pause();
+  }
+
+  resume(): void {
+    this.#awaitBody();
+    this.#req.resume();
   }
 
   getRemoteAddressAsText(): ArrayBuffer {
@@ -237,14 +275,6 @@ class NodeResponse implements HttpResponse, NodeTurn {
   // Only for streams, which are not served here.
   write(): never {
     throw new Error('no streams on this listener');
-  }
-
-  pause(): never {
-    return this.write();
-  }
-
-  resume(): never {
-    return this.write();
   }
 
   onWritable(): never {

@@ -1,14 +1,20 @@
 /** Routes of the control app: by path with its parameters, by method, and by what becomes of the body. */
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { type Route, Router } from '../../src/control/router.ts';
 import type { Answer } from '../../src/http/answer.ts';
+import type { BodyPieces } from '../../src/http/body-pieces.ts';
 import { exchangeHandler } from '../../src/http/exchange.ts';
 import { Listener } from '../../src/http/listener.ts';
 import { NodeApp } from '../../src/http/node-app.ts';
 import { NodeListener } from '../../src/http/node-listener.ts';
 import { createApp } from '../../src/http/uws.ts';
 import { createLogger } from '../../src/logger.ts';
+import { connectRaw } from '../support/raw-client.ts';
+import { eventually } from '../support/wait.ts';
 
 const said = (body: string): Answer => ({ status: 200, body });
 
@@ -25,8 +31,30 @@ const ROUTES: readonly Route[] = [
     path: '/users/{id}/{what}/',
     body: 'fields',
     run: ({ values }, { params }) => said(`${values.get('a')} ${params.get('id')}`),
+    streamed: { types: ['text/pieces'], run: (pieces) => takeSlowly(pieces) },
   },
 ];
+
+/** What came of a body: its size, and whether it ended. */
+const told: string[] = [];
+let taken = 0;
+
+// Each piece keeps its taker for two turns of the loop, in which the server must not bring more.
+async function takeSlowly(pieces: BodyPieces): Promise<Answer> {
+  let bytes = 0;
+  let largest = 0;
+  const sum = createHash('sha256');
+  for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) {
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    bytes += piece.length;
+    taken += piece.length;
+    largest = Math.max(largest, piece.length);
+    sum.update(piece);
+  }
+  told.push(`${bytes} ${pieces.isWhole ? 'whole' : 'cut'}`);
+  return said(JSON.stringify({ bytes, largest, sum: sum.digest('hex'), isWhole: pieces.isWhole }));
+}
 
 const ADDRESS = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
 
@@ -80,3 +108,61 @@ for (const door of ['addon', 'compat'])
     for (const path of ['/users/%E9/x', '/users/%/x'])
       assert.match((await ask(path)).join(), /^400,.*percent-encode/, path);
   });
+
+const HEAD = 'POST /users/ann/x/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/pieces\r\n';
+
+for (const door of ['addon', 'compat'])
+  for (const coding of ['length', 'chunks'])
+    test(`router - a body of any length comes in pieces, no faster than they are taken (${door}, ${coding})`, async (t) => {
+      const url = await serve(t, door);
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      t.after(() => agent.destroy());
+      const body = randomBytes(8_000_000);
+      const sum = createHash('sha256').update(body).digest('hex');
+      for (const size of [body.length, 0, 100_000]) {
+        const part = body.subarray(0, size);
+        const headers = {
+          'content-type': 'Text/Pieces; charset=utf-8',
+          ...(coding === 'length' ? { 'content-length': size } : {}),
+        };
+        const request = http.request(`${url}/users/ann/x/`, { method: 'POST', agent, headers });
+        for (let at = 0; at < size; at += 50_000) request.write(part.subarray(at, at + 50_000));
+        const response = await new Promise<http.IncomingMessage>((resolve, reject) =>
+          request.on('response', resolve).on('error', reject).end(),
+        );
+        const seen = JSON.parse(await text(response));
+        assert.deepEqual([seen.bytes, seen.isWhole], [size, true]);
+        if (size === body.length) assert.equal(seen.sum, sum);
+        assert.ok(seen.largest <= 2_000_000, `a piece of ${seen.largest} bytes`);
+      }
+    });
+
+for (const door of ['addon', 'compat'])
+  test(`router - who takes a body in pieces hears of its end when it is cut (${door})`, async (t) => {
+    const url = await serve(t, door);
+    for (const [head, begun] of [
+      [`${HEAD}Content-Length: 100000\r\n\r\n`, 'x'.repeat(1_234)],
+      [`${HEAD}Transfer-Encoding: chunked\r\n\r\n`, '4d2\r\n'.concat('x'.repeat(1_234), '\r\n')],
+    ] as const) {
+      told.length = 0;
+      taken = 0;
+      const raw = await connectRaw(t, url);
+      raw.send(head + begun);
+      await eventually(() => taken === 1_234, { what: 'what was sent' });
+      raw.socket.destroy();
+      await eventually(() => told.length > 0, { what: 'the end of the body' });
+      assert.deepEqual(told, ['1234 cut']);
+    }
+  });
+
+test('router - Expect is answered before the pieces of a body, and one of another coding refused', async (t) => {
+  const url = await serve(t, 'addon');
+  const raw = await connectRaw(t, url);
+  raw.send(`${HEAD}Content-Length: 3\r\nExpect: 100-Continue\r\n\r\n`);
+  await raw.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+  raw.send('abc');
+  await raw.until(/"bytes":3,/);
+  const packed = await connectRaw(t, url);
+  packed.send(`${HEAD}Content-Length: 3\r\nContent-Encoding: gzip\r\n\r\nabc`);
+  await packed.until(/^HTTP\/1\.1 415 [\s\S]*Content-Encoding gzip/);
+});
