@@ -46,6 +46,31 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
+/** What each code means, whatever the cause: the `title` of a problem, and of the document of the API. */
+export const ERROR_TITLE: Readonly<Record<ErrorCode, string>> = {
+  FIELD_MISSING: 'A required field is absent',
+  FIELD_INVALID: 'A field has a value that is not allowed',
+  BODY_MALFORMED: 'The body is not what its Content-Type says',
+  REQUEST_MALFORMED: 'The request can be understood in two ways, or has a body where none is taken',
+  TOKEN_INVALID: "The stream's token is not accepted",
+  CONTROL_TOKEN_INVALID: 'The control token is missing or wrong',
+  FOREIGN_ORIGIN: 'A page of another origin may not make this request',
+  FOREIGN_HOST: 'The Host header is not one that is allowed here',
+  SIGNING_DISABLED: 'This server signs no tokens',
+  NOT_FOUND: 'There is nothing at this path',
+  METHOD_NOT_ALLOWED: 'The path exists, but not with this method',
+  BODY_TOO_LARGE: 'The body is too large',
+  EVENT_TOO_LARGE: 'The event is larger than the memory for events',
+  MEDIA_TYPE_UNSUPPORTED: 'The type, charset or coding of the body is not supported',
+  MEMORY_FULL: 'The memory for events is full of what is still being written',
+  THREADS_BEHIND: 'A thread has not taken in what was emitted before',
+  INTERNAL: 'The server failed',
+  DRAINING: 'The server is leaving',
+  STREAM_LIMIT: 'No more streams for now',
+  CONFIG_INVALID: 'The command line or the environment is wrong',
+  ADDON_UNAVAILABLE: 'There is no binary of the addon for this Node or C library',
+};
+
 /** An expected failure: a code from the table, and a sentence that says what to do. */
 export class TidingsError extends Error {
   readonly code: ErrorCode;

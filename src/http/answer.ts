@@ -9,6 +9,8 @@ export interface Answer {
   readonly status: number;
   readonly headers?: Headers;
   readonly body?: string;
+  /** What went wrong, when something did: `body` says it to those who ask for no other form. */
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
   /** Ends the connection behind the answer. */
   readonly closes?: boolean;
 }
@@ -32,6 +34,7 @@ export function errorAnswer(error: unknown): Answer {
   // One that leaves is not to be asked again on this connection, which may break at any moment.
   return {
     ...json(status, { error: code, message }, headersOf(code)),
+    error: { code, message },
     closes: code === 'DRAINING',
   };
 }

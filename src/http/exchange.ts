@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import { type Answer, answer, continueRequest, errorAnswer, type Headers } from './answer.ts';
 import { Body } from './body.ts';
 import { BodyPieces } from './body-pieces.ts';
+import { inFormFor } from './problem.ts';
 import { RequestHead } from './request-head.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './uws.ts';
 
@@ -213,13 +214,14 @@ export class Exchange {
     this.#state = 'over';
     const { head } = this;
     const { headersFor, isTight } = this.#rules;
+    const said = inFormFor(head.accept, what);
     const more = [...(headersFor?.(head) ?? []), ...this.lateHeaders()];
     answer(
       this.#res,
       {
-        ...what,
-        headers: more.length === 0 ? (what.headers ?? []) : [...(what.headers ?? []), ...more],
-        closes: what.closes === true || head.isChunked || head.isLast || isTight(),
+        ...said,
+        headers: more.length === 0 ? (said.headers ?? []) : [...(said.headers ?? []), ...more],
+        closes: said.closes === true || head.isChunked || head.isLast || isTight(),
       },
       {
         isHead: head.method === 'head',

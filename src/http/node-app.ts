@@ -6,8 +6,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidingsError } from '../errors.ts';
-import { errorAnswer } from './answer.ts';
-import { NodeConnection, type NodeTurn, type Refusal } from './node-connection.ts';
+import { type Answer, errorAnswer } from './answer.ts';
+import { lastHeaders, NodeConnection, type NodeTurn } from './node-connection.ts';
+import { inFormFor } from './problem.ts';
 import {
   type ConnectionFilter,
   type HttpHandler,
@@ -82,7 +83,7 @@ export class NodeApp {
 }
 
 // What is no request: the answer that a request in doubt gets.
-function refusalOf(code: string | undefined): Refusal {
+function refusalOf(code: string | undefined): Answer {
   const isLarge = code === 'HPE_HEADER_OVERFLOW';
   const message = isLarge
     ? `the head is larger than ${MAX_HEAD_BYTES} bytes`
@@ -90,13 +91,7 @@ function refusalOf(code: string | undefined): Refusal {
       ? 'the request does not end: send it whole, in time'
       : 'this is not a request of HTTP/1.1 or HTTP/1.0';
   const answer = errorAnswer(new TidingsError('REQUEST_MALFORMED', message));
-  const { headers = [], body = '' } = answer;
-  const length = String(Buffer.byteLength(body));
-  return {
-    status: isLarge ? 431 : answer.status,
-    headers: [...headers.flat(), 'Connection', 'close', 'Content-Length', length],
-    body,
-  };
+  return isLarge ? { ...answer, status: 431 } : answer;
 }
 
 // The form that names scheme and host, which then count instead of the header (RFC 9112, 3.2.2).
@@ -197,11 +192,12 @@ class NodeResponse implements HttpResponse, NodeTurn {
   }
 
   /** The answer to a request whose rest can never be read; whoever reads it hears of its end. */
-  refuse({ status, headers, body }: Refusal): void {
+  refuse(refusal: Answer): void {
     if (this.#res.headersSent) return;
     this.#onAborted?.();
     this.isLast = true;
-    this.#res.writeHead(status, [...headers]).end(body);
+    const said = inFormFor(this.#req.headers.accept ?? '', refusal);
+    this.#res.writeHead(said.status, lastHeaders(said)).end(said.body);
   }
 
   close(): this {

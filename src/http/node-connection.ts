@@ -1,6 +1,7 @@
 /** One connection of Node's http: its requests are run one after the other, each behind the answer before. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Answer } from './answer.ts';
 
 /** Requests that may wait for the answers before them; with more the connection is closed. */
 const MAX_WAITING = 100;
@@ -10,16 +11,14 @@ export interface NodeTurn {
   /** Its answer, once written, says that it is the last of the connection. */
   readonly isLast: boolean;
   /** The rest of the request can never be read: it is answered with this. */
-  refuse(refusal: Refusal): void;
+  refuse(refusal: Answer): void;
 }
 
-/** A whole answer to what is no request. */
-export interface Refusal {
-  readonly status: number;
-  /** By name and value in turn. */
-  readonly headers: readonly string[];
-  readonly body: string;
-}
+/** Of the last answer on a connection, by name and value in turn. */
+export const lastHeaders = ({ headers = [], body = '' }: Answer): string[] => {
+  const length = String(Buffer.byteLength(body));
+  return [...headers.flat(), 'Connection', 'close', 'Content-Length', length];
+};
 
 export type RunTurn = (req: IncomingMessage, res: ServerResponse) => NodeTurn;
 
@@ -29,7 +28,7 @@ export class NodeConnection {
   readonly #waiting: [IncomingMessage, ServerResponse][] = [];
   #current: { readonly req: IncomingMessage; readonly turn: NodeTurn } | undefined;
   /** What came behind the requests that wait is none. */
-  #refusal: Refusal | undefined;
+  #refusal: Answer | undefined;
   /** The last answer has been given: nothing behind is run. */
   #isOver = false;
 
@@ -46,7 +45,7 @@ export class NodeConnection {
   }
 
   /** The parser has given up. Requests that were whole by then are answered as ever. */
-  refuse(refusal: Refusal): void {
+  refuse(refusal: Answer): void {
     this.#refusal = refusal;
     if (this.#current === undefined) this.#next();
     else if (!this.#current.req.complete) this.#current.turn.refuse(refusal);
@@ -72,7 +71,9 @@ export class NodeConnection {
   }
 
   // There is no request that it could be the answer of.
-  #write({ status, headers, body }: Refusal): void {
+  #write(refusal: Answer): void {
+    const { status, body = '' } = refusal;
+    const headers = lastHeaders(refusal);
     this.#isOver = true;
     if (!this.#socket.writable) return this.#destroy();
     const reason = status === 431 ? 'Request Header Fields Too Large' : 'Bad Request';
