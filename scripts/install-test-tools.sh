@@ -32,8 +32,8 @@ strace|strace|tests that count system calls
 faketime|faketime|tests under a clock that steps
 gcc|gcc|benchmarks with load from a C program
 /usr/include/stdio.h|libc6-dev|benchmarks with load from a C program
-python3|python3|tests with Python clients
-ensurepip|python3-venv|tests with Python clients
+python3|python3|tests with Python clients, and of the contract
+ensurepip|python3-venv|tests with Python clients, and of the contract
 ip|iproute2|tests that look at sockets from outside, and on bad networks
 tc|iproute2|tests over a link that loses packets
 nft|nftables|tests with a client whose network answers nothing
@@ -132,7 +132,7 @@ install_packages() {
 install_python_clients() {
   is_there python3 && is_there ensurepip || return 0
   cmp -s "$REQUIREMENTS" "$PYTHON_DIR/installed.txt" && return 0
-  echo "installing the Python clients into $PYTHON_DIR"
+  echo "installing Python programs and clients into $PYTHON_DIR"
   rm -rf "$PYTHON_DIR"
   python3 -m venv "$PYTHON_DIR"
   "$PYTHON_DIR/bin/python" -m pip install --quiet --disable-pip-version-check \
@@ -150,7 +150,7 @@ main() {
   else
     echo 'not root on Debian or Ubuntu: nothing is installed'
     [ -x "$PYTHON_DIR/bin/python" ] ||
-      echo 'left out: tests with Python clients, unless python3 has requests and sseclient-py'
+      echo 'left out: tests with Python clients, unless python3 has requests and sseclient-py, and of the contract'
   fi
   missing_tools | name_left_out
 }

@@ -25,6 +25,8 @@ export interface ControlOptions {
   /** What is measured, in the format that `accept` asks for. */
   readonly metrics: (accept: string) => Promise<{ contentType: string; text: string }>;
   readonly maxBodyBytes: number;
+  /** What `/openapi.json` says of these routes. */
+  readonly describe: (routes: readonly Route[]) => object;
   /** The page of `/`, undefined when there is none. */
   readonly page: (() => string) | undefined;
   /** True while connections should not outlive their answer. */
@@ -42,6 +44,7 @@ const PAGE_POLICY =
 export class ControlApp {
   readonly #options: ControlOptions;
   readonly #router: Router;
+  readonly routes: readonly Route[];
   /** By what became of them. */
   readonly #emits = new Counts<'accepted' | ErrorCode>([
     'accepted',
@@ -58,7 +61,8 @@ export class ControlApp {
     this.#options = options;
     const { maxBodyBytes } = options;
     const capabilities = (allow: string) => this.#capabilities(allow);
-    this.#router = new Router(this.#routes(), { maxBodyBytes, capabilities });
+    this.routes = this.#routes();
+    this.#router = new Router(this.routes, { maxBodyBytes, capabilities });
   }
 
   get measures(): Measures {
@@ -75,8 +79,9 @@ export class ControlApp {
     });
   }
 
+  // Each is described in src/openapi, where src/openapi/document.ts says how; a test asks for it.
   #routes(): Route[] {
-    const { position, page } = this.#options;
+    const { position, page, describe } = this.#options;
     const get = (path: string, run: (call: Call) => Answer | Promise<Answer>): Route => {
       return { method: 'get', path, body: 'none', run };
     };
@@ -93,6 +98,7 @@ export class ControlApp {
       get('/metrics', ({ head }) => this.#metrics(head.accept)),
       get('/healthz', () => json(200, { status: 'ok' })),
       get('/readyz', () => this.#ready()),
+      get('/openapi.json', () => json(200, describe(this.routes))),
     ];
     if (page !== undefined) routes.push(get('/', () => pageAnswer(page())));
     return routes;

@@ -10,7 +10,8 @@ import { Spread } from './spread.ts';
 const MAX_ECHO_LENGTH = 64;
 
 /** Why a stream has a gap: see `tidings.gap` in docs/clients.md. */
-export type GapReason = 'evicted' | 'epoch' | 'unknown' | 'lagged';
+export const GAP_REASONS = ['evicted', 'epoch', 'unknown', 'lagged'] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
 
 export interface Gap {
   /** The id that the reader had. */

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { ControlApp } from '../control/control-app.ts';
 import { createGuard } from '../control/guard.ts';
+import type { Route } from '../control/router.ts';
 import { Connections } from '../front/connections.ts';
 import { Front, type Fronts } from '../front/front.ts';
 import { OpenFiles } from '../front/open-files.ts';
@@ -16,6 +17,7 @@ import { createApp, type HttpApp, type HttpHandler } from '../http/uws.ts';
 import { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Logger } from '../logger.ts';
+import { openApi } from '../openapi/document.ts';
 import { Sequencer } from '../publish/publisher.ts';
 import { Tally } from '../tally.ts';
 import { Crew, type CrewOptions } from '../threads/crew.ts';
@@ -127,6 +129,10 @@ export class Server {
   /** What the hubs of its streams answer, one for each thread. */
   ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>[]> {
     return this.#fronts.ask(question);
+  }
+
+  get routes(): readonly Route[] {
+    return this.#control.routes;
   }
 
   /**
@@ -267,6 +273,7 @@ export class Server {
           control: this.#control,
           connections: this.#connections,
         }),
+      describe: (routes) => openApi({ config, publicUrl: this.publicUrl }, routes),
       page: config.dev ? () => tryPage(this.publicUrl) : undefined,
       logger: this.#logger,
     });

@@ -3,7 +3,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import type { HttpRequest } from '../http/uws.ts';
 
 /** A cookie for native EventSource, which cannot set headers, on the same site. */
-const COOKIE_NAME = 'tidings';
+export const COOKIE_NAME = 'tidings';
 
 /** Cookies of our name that are tried; a browser sends one for each path and domain that set it. */
 const MAX_COOKIES = 8;

@@ -7,7 +7,7 @@ import { within } from './wait.ts';
 export interface ClientProcess {
   stderr(): string;
   /** Resolves with the exit code, or rejects after the deadline. */
-  exited(): Promise<number | null>;
+  exited(withinMs?: number): Promise<number | null>;
   close(): void;
 }
 
@@ -26,6 +26,7 @@ export function runClient(
     child.kill('SIGKILL');
     await closed;
   });
-  const exited = async () => (await within(closed, { withinMs: 15_000, what: program }))[0];
+  const exited = async (withinMs = 15_000) =>
+    (await within(closed, { withinMs, what: program }))[0];
   return { stderr: () => stderr, exited, close: () => void child.kill('SIGTERM') };
 }

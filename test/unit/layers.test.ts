@@ -12,7 +12,7 @@ const LAYERS = [
   ['cli.ts'],
   ['process'],
   ['threads'],
-  ['front'],
+  ['front', 'openapi'],
   ['config'],
   ['control', 'public', 'metrics'],
   ['publish', 'hub', 'auth', 'http'],

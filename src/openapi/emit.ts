@@ -1,0 +1,103 @@
+/** `POST /emit/`, described. */
+import { MAX_NAME_BYTES } from '../auth/names.ts';
+import { MAX_CHANNELS_PER_EMIT, MAX_USERS_PER_EMIT } from '../control/requests.ts';
+import { SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
+import { answered, type Endpoints, type Facts, object, type Part, ref } from './endpoint.ts';
+import { oneOrMore } from './schemas.ts';
+
+const EVENT: Part = {
+  type: 'string',
+  maxLength: MAX_NAME_BYTES,
+  // Not `.`: in some dialects it stands for a line end, too.
+  pattern: `^(?!${SYSTEM_EVENT_PREFIX.replace('.', '\\.')})[^\\r\\n\\u0000]*$`,
+  description: `The name of the event; \`${SYSTEM_EVENT_PREFIX}\` is the server's own.`,
+};
+
+const PAYLOAD: Part = {
+  type: 'string',
+  description: 'Lines of an event stream, sent as they are. Excludes `data` and `event`.',
+};
+
+const USERS: Part = {
+  ...oneOrMore(ref('NameOrNumber'), MAX_USERS_PER_EMIT),
+  description: 'Whom it is for; `*`: everybody on its channels.',
+};
+
+const CHANNELS: Part = oneOrMore(ref('NameOrNumber'), MAX_CHANNELS_PER_EMIT);
+
+const absent: Part = { type: 'null' };
+
+// `data` may be null itself; of all other fields null means that they are not there.
+const IN_JSON: Part = {
+  type: 'object',
+  required: ['userId', 'channel'],
+  properties: { userId: USERS, channel: CHANNELS, payload: {}, event: {}, data: {} },
+  oneOf: [
+    {
+      required: ['payload'],
+      properties: { payload: PAYLOAD, event: absent, data: absent },
+    },
+    {
+      required: ['data'],
+      properties: {
+        payload: absent,
+        event: { anyOf: [EVENT, absent] },
+        data: { description: 'Text, or any other value, sent as it was written.' },
+      },
+    },
+  ],
+  examples: [{ userId: ['42', '43'], channel: 'news', event: 'invoice', data: { paid: true } }],
+};
+
+const text: Part = { type: 'string' };
+
+const IN_FORM: Part = {
+  type: 'object',
+  description: 'userId and channel may be repeated.',
+  required: ['userId', 'channel'],
+  properties: {
+    userId: oneOrMore(ref('Name'), MAX_USERS_PER_EMIT),
+    channel: oneOrMore(ref('Name'), MAX_CHANNELS_PER_EMIT),
+    payload: PAYLOAD,
+    event: EVENT,
+    data: text,
+  },
+  oneOf: [
+    { required: ['payload'], properties: { event: false, data: false } },
+    { required: ['data'], properties: { payload: false } },
+  ],
+};
+
+export const emitEndpoints = ({ config }: Facts): Endpoints => ({
+  'POST /emit/': {
+    id: 'emit',
+    summary: 'Sends an event to the streams of these users on these channels',
+    description: `The body is at most ${config['max-body']} bytes (\`-max-body\`).`,
+    body: {
+      'application/json': { schema: IN_JSON },
+      'application/x-www-form-urlencoded': { schema: IN_FORM },
+      'multipart/form-data': { schema: IN_FORM },
+    },
+    answers: {
+      200: answered(
+        'It has its place in the order, and is in the log of its channels.',
+        'application/json',
+        object({
+          id: ref('EventId'),
+          streams: { type: 'integer', minimum: 0, description: 'Open streams it is for.' },
+        }),
+      ),
+    },
+    refuses: [
+      'FIELD_MISSING',
+      'FIELD_INVALID',
+      'BODY_MALFORMED',
+      'BODY_TOO_LARGE',
+      'EVENT_TOO_LARGE',
+      'MEDIA_TYPE_UNSUPPORTED',
+      'MEMORY_FULL',
+      'THREADS_BEHIND',
+      'DRAINING',
+    ],
+  },
+});

@@ -1,0 +1,73 @@
+/** What several endpoints have in common: names, ids, errors. */
+import { MAX_NAME_BYTES, NAME_PATTERN } from '../auth/names.ts';
+import { ERROR_STATUS } from '../errors.ts';
+import { PROBLEM_URN } from '../http/problem.ts';
+import { MAX_ID_LENGTH } from '../wire/event-id.ts';
+import { type Part, ref } from './endpoint.ts';
+
+/** Never sent over HTTP: they end a start. */
+const NEVER_SENT: readonly string[] = ['CONFIG_INVALID', 'ADDON_UNAVAILABLE'];
+
+/** Every code that an answer may have. */
+export const SENT_CODES = Object.keys(ERROR_STATUS).filter((code) => !NEVER_SENT.includes(code));
+
+const CODE: Part = {
+  type: 'string',
+  description: 'What went wrong. Match on this: the sentences may change.',
+  enum: SENT_CODES,
+};
+
+const SENTENCE: Part = {
+  type: 'string',
+  description: 'For people: what is wrong, and what to do.',
+};
+
+const PROBLEM_MEMBERS = {
+  type: { type: 'string', format: 'uri', pattern: `^${PROBLEM_URN}[A-Z_]+$` },
+  title: { type: 'string', description: 'What the code means, whatever the cause.' },
+  status: { type: 'integer', minimum: 400, maximum: 599 },
+  detail: SENTENCE,
+  error: CODE,
+  message: SENTENCE,
+};
+
+export const SCHEMAS: Readonly<Record<string, Part>> = {
+  Name: {
+    type: 'string',
+    minLength: 1,
+    maxLength: MAX_NAME_BYTES,
+    pattern: NAME_PATTERN,
+    description: `A user or a channel: 1 to ${MAX_NAME_BYTES} bytes of UTF-8 without control or invisible characters, and without spaces but plain ones between others.`,
+    examples: ['42', 'orders/eu'],
+  },
+  NameOrNumber: {
+    description: 'A whole number stands for its digits.',
+    anyOf: [
+      ref('Name'),
+      { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
+    ],
+  },
+  EventId: {
+    type: 'string',
+    maxLength: MAX_ID_LENGTH,
+    pattern: '^[a-z0-9]+-(0|[1-9][0-9]{0,14})$',
+    description: 'The epoch of the server, and the number of the event in it.',
+    examples: ['mwsp24sokzi-7'],
+  },
+  Error: {
+    type: 'object',
+    required: ['error', 'message'],
+    properties: { error: CODE, message: SENTENCE },
+  },
+  Problem: {
+    type: 'object',
+    description: 'RFC 9457; for clients whose Accept names the type.',
+    required: Object.keys(PROBLEM_MEMBERS),
+    properties: PROBLEM_MEMBERS,
+  },
+};
+
+/** One of them, or several in an array or by repetition. */
+export const oneOrMore = (item: Part, max: number): Part => ({
+  anyOf: [item, { type: 'array', items: item, minItems: 1, maxItems: max }],
+});

@@ -1,0 +1,64 @@
+/** What can be asked of the server itself: where it is, whether it is well, and this document. */
+import { answered, type Endpoints, object, ref } from './endpoint.ts';
+
+const said = (status: string) => object({ status: { const: status } });
+
+const TEXT = { type: 'string' };
+
+export const STATE_ENDPOINTS: Endpoints = {
+  'GET /position/': {
+    id: 'position',
+    summary: 'The id of the newest event',
+    answers: {
+      200: answered(
+        'For the `from` of a token.',
+        'application/json',
+        object({ id: ref('EventId') }),
+      ),
+    },
+    refuses: [],
+  },
+  'GET /metrics': {
+    id: 'metrics',
+    summary: 'What is measured, for Prometheus',
+    answers: {
+      200: {
+        description: 'In the format that Accept asks for.',
+        content: {
+          'text/plain': { schema: TEXT },
+          'application/openmetrics-text': { schema: TEXT },
+        },
+      },
+    },
+    refuses: [],
+  },
+  'GET /healthz': {
+    id: 'alive',
+    summary: 'Whether the process is alive',
+    answers: { 200: answered('It is.', 'application/json', said('ok')) },
+    refuses: [],
+  },
+  'GET /readyz': {
+    id: 'ready',
+    summary: 'Whether the server takes streams',
+    answers: {
+      200: answered('It does.', 'application/json', said('ready')),
+      503: answered('It is leaving.', 'application/json', said('draining')),
+    },
+    refuses: [],
+  },
+  'GET /openapi.json': {
+    id: 'openapi',
+    summary: 'This document',
+    answers: {
+      200: answered('OpenAPI 3.2.', 'application/json', { type: 'object', required: ['openapi'] }),
+    },
+    refuses: [],
+  },
+  'GET /': {
+    id: 'tryPage',
+    summary: 'The page to try streams; only with -dev',
+    answers: { 200: answered('A page.', 'text/html', TEXT) },
+    refuses: [],
+  },
+};

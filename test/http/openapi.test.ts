@@ -1,0 +1,108 @@
+/** `/openapi.json`: a document of OpenAPI 3.2 that says what there is, all of it, and nothing else. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseOptions, resolveConfig } from '../../src/config/config.ts';
+import { controlEndpoints, endpointKey } from '../../src/openapi/document.ts';
+import { SENT_CODES } from '../../src/openapi/schemas.ts';
+import { checkerOf, contractOf, faultsOf } from '../support/contract.ts';
+import { emitRaw, post } from '../support/emitting.ts';
+import { startServer } from '../support/server.ts';
+import { openStream } from '../support/sse-client.ts';
+import { bearer, SECRET, tokenFor } from '../support/tokens.ts';
+import { eventually } from '../support/wait.ts';
+
+/** Said of paths and ports, not of single endpoints. */
+const OF_NO_ENDPOINT = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'];
+
+/** Switches on every route that a server does not always have. */
+const EVERYTHING = ['-dev', '-ctl-token', 'secret', '-query-token'];
+
+const METHODS = ['get', 'post', 'put', 'delete', 'patch'];
+
+const HOW =
+  'describe it in a file of src/openapi, as src/openapi/document.ts says, and in docs/reference.md';
+
+test('contract - every route is described, and everything described has a route', async (t) => {
+  const { server } = await startServer(t, EVERYTHING);
+  const config = resolveConfig(parseOptions(['-secret', SECRET], {}));
+  const facts = { config, publicUrl: server.publicUrl };
+  const described = new Set(Object.keys(controlEndpoints(facts)));
+  const routes = new Set(server.routes.map(endpointKey));
+  for (const route of routes)
+    assert.ok(described.has(route), `${route} has no description: ${HOW}`);
+  for (const key of described) assert.ok(routes.has(key), `${key} is described, but is no route`);
+  const contract = await contractOf(server.controlUrl, bearer('secret'));
+  const operations = Object.entries(contract.paths).flatMap(([path, members]) =>
+    METHODS.filter((method) => method in members).map((method) => endpointKey({ method, path })),
+  );
+  assert.deepEqual(operations.sort(), [...routes, 'GET /events/'].sort());
+});
+
+test('contract - what a server does not have is not in its document', async (t) => {
+  const { controlUrl } = await startServer(t);
+  const text = JSON.stringify(await contractOf(controlUrl));
+  assert.doesNotMatch(
+    text,
+    /tryPage|CONTROL_TOKEN_INVALID.*controlToken|"in":"query","name":"token"/,
+  );
+});
+
+test('contract - it is a document of OpenAPI 3.2', async (t) => {
+  for (const args of [[], EVERYTHING]) {
+    const { controlUrl } = await startServer(t, args);
+    const contract = await contractOf(controlUrl, bearer('secret'));
+    assert.equal(contract.openapi, '3.2.0');
+    assert.deepEqual(await faultsOf(contract), []);
+  }
+  assert.notDeepEqual(
+    await faultsOf({ openapi: '3.2.0', info: {} }),
+    [],
+    'the schema is not asleep',
+  );
+});
+
+test('contract - every error code is an answer of some endpoint', async (t) => {
+  const { controlUrl } = await startServer(t, EVERYTHING);
+  const { paths } = await contractOf(controlUrl, bearer('secret'));
+  const text = JSON.stringify(paths);
+  for (const code of SENT_CODES) {
+    if (OF_NO_ENDPOINT.includes(code)) continue;
+    assert.match(text, new RegExp(`"${code}"`), `${code}: add it to \`refuses\` in src/openapi`);
+  }
+});
+
+test('contract - what comes on streams is what it says, events of every kind', async (t) => {
+  const args = ['-history-ttl', '1', '-heartbeat', '1'];
+  const running = await startServer(t, args);
+  const { controlUrl, eventsUrl } = running;
+  const contract = await contractOf(controlUrl);
+  const check = checkerOf(t, contract);
+  const token = tokenFor('ann', 'news', { expiresIn: 8 });
+  const headers = { ...bearer(token), 'last-event-id': 'strange-1' };
+  const stream = await openStream(t, eventsUrl, { headers });
+  await emitRaw(running, 'event: x\ndata: 1');
+  const kinds = contract.components.schemas['StreamItem']!.oneOf!.slice(0, -1);
+  const names = kinds.map(({ title }) => title!);
+  const seen = () => new Set(stream.everything.map(({ event }) => event));
+  const all = async (...kinds: string[]) => {
+    for (const kind of kinds) await eventually(() => seen().has(kind), { what: kind });
+  };
+  await all('tidings.open', 'tidings.gap', 'tidings.expiring', 'x');
+  // What is for somebody else makes the last id of this stream an old one.
+  await post(`${controlUrl}/emit/`, { userId: 'eve', channel: 'news', data: '' });
+  await all(...names);
+  for (const item of stream.everything) {
+    assert.ok(await check('/components/schemas/StreamItem', item), JSON.stringify(item));
+    const kind = names.indexOf(item.event ?? '');
+    if (kind < 0) continue;
+    const data = `/components/schemas/StreamItem/oneOf/${kind}/properties/data/contentSchema`;
+    assert.ok(await check(data, JSON.parse(item.data)), JSON.stringify(item));
+  }
+  for (const wrong of [
+    { event: 'tidings.gap', data: '{}' },
+    { event: 'tidings.x', data: '' },
+  ])
+    assert.ok(!(await check('/components/schemas/StreamItem', wrong)), JSON.stringify(wrong));
+  const retry = stream.retries[0];
+  assert.ok(await check('/components/schemas/StreamItem', { retry }));
+});
