@@ -12,7 +12,10 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 readonly TOOLS='
 apache2|apache2|tests behind Apache
 ab|apache2-utils|tests of the compatible control listener
-php|php-cli|tests of the compatible control listener
+php|php-cli|tests of the compatible control listener, and with PHP
+/usr/lib/php/*/curl.so|php-curl|tests of the recipes with PHP
+/usr/share/php/GuzzleHttp/autoload.php|php-guzzlehttp-guzzle|tests of the recipes with PHP
+/usr/lib/postgresql/*/bin/postgres|postgresql|tests of the recipes with PostgreSQL
 nginx|nginx|tests behind nginx
 /usr/lib/nginx/modules/ngx_nchan_module.so|libnginx-mod-nchan|benchmarks against Nchan
 pushpin|pushpin|benchmarks against Pushpin
@@ -46,10 +49,10 @@ unshare|util-linux|tests on Node 22 and 24 in Debian 13
 /etc/ssl/certs/ca-certificates.crt|ca-certificates|installing npm and Python packages
 '
 # What these lines are for is no part of `run-tests.sh system`.
-readonly NOT_FOR_SYSTEM='browser|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|the check'
+readonly NOT_FOR_SYSTEM='browser|tests of the recipes|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|the check'
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
-readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor'
+readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql'
 readonly SCOPE=${1-everything}
 readonly PYTHON_DIR=.cache/python
 readonly REQUIREMENTS=scripts/python-requirements.txt

@@ -20,7 +20,7 @@ readonly RECORDS=.cache/records
 readonly SIDE_BY_SIDE=4
 # Folders whose files may run side by side: each has its server on a port of its own, and waits for
 # things with deadlines that are far away.
-readonly TOGETHER='unit http conformance security clients'
+readonly TOGETHER='unit http conformance security clients recipes'
 # Files of those folders that need the machine for themselves: they flood a server, or watch what
 # it costs in memory, or compute with all they get.
 readonly NOT_TOGETHER='security/resources security/isolation'

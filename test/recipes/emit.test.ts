@@ -1,0 +1,88 @@
+/** docs/recipes/emit.md: each program emits, and says what is wrong when it may not. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { runClient } from '../support/client-process.ts';
+import { openNews } from '../support/emitting.ts';
+import { fileOf, recipe, recipesOf } from '../support/recipes.ts';
+import { startServer } from '../support/server.ts';
+import { leaveOut, PYTHON, runs } from '../support/tools.ts';
+
+interface Kitchen {
+  readonly program: string;
+  /** Of the file. */
+  readonly ending: string;
+  /** Undefined when everything is there. */
+  readonly missing: string | undefined;
+  readonly replace?: Readonly<Record<string, string>>;
+}
+
+/** Where Debian has Guzzle, in place of Composer. */
+const DEBIANS_GUZZLE = '/usr/share/php/GuzzleHttp/autoload.php';
+
+const unless = (isThere: boolean, missing: string) => (isThere ? undefined : missing);
+const php = (code: string, what: string): Kitchen => ({
+  program: 'php',
+  ending: 'php',
+  missing: unless(runs('php', '-r', code), `no PHP with ${what}`),
+});
+const python = (what: string): Kitchen => ({
+  program: PYTHON,
+  ending: 'py',
+  missing: unless(runs(PYTHON, '-c', `import ${what}`), `no Python with ${what}`),
+});
+
+const KITCHENS: Readonly<Record<string, Kitchen>> = {
+  'PHP with curl': php('exit(extension_loaded("curl") ? 0 : 1);', 'its curl extension'),
+  'PHP with streams': php('exit(0);', 'its command line'),
+  'PHP with Guzzle': {
+    ...php(`require "${DEBIANS_GUZZLE}";`, 'Guzzle (php-guzzlehttp-guzzle)'),
+    replace: { 'vendor/autoload.php': DEBIANS_GUZZLE },
+  },
+  'Python with requests': python('requests'),
+  'Python with httpx': python('httpx'),
+  Node: { program: process.execPath, ending: 'mjs', missing: undefined },
+  'A shell': { program: 'sh', ending: 'sh', missing: unless(runs('curl', '-V'), 'no curl') },
+};
+
+async function cook(t: TestContext, name: string, controlUrl: string) {
+  const { program, ending, replace = {} } = KITCHENS[name]!;
+  const options = { controlUrl, name: `emit.${ending}`, replace };
+  const file = fileOf(t, recipe('emit.md', name), options);
+  let output = '';
+  const client = runClient(t, [program, file], (text) => {
+    output += text;
+  });
+  const code = await client.exited(30_000);
+  return { code, output, all: output + client.stderr() };
+}
+
+test('recipes - every program that emits is run', () => {
+  const names = recipesOf('emit.md').map(({ name }) => name);
+  assert.deepEqual(
+    names,
+    Object.keys(KITCHENS),
+    'one block under each heading, and a line for it here',
+  );
+});
+
+for (const [name, { missing }] of Object.entries(KITCHENS)) {
+  test(`recipes - ${name}: emits, and prints the id`, async (t) => {
+    if (missing !== undefined) return leaveOut(t, missing);
+    const running = await startServer(t);
+    const stream = await openNews(t, running, '42');
+    const { code, output, all } = await cook(t, name, running.controlUrl);
+    assert.equal(code, 0, all);
+    const { id, streams } = JSON.parse(output) as Record<string, unknown>;
+    assert.equal(streams, 1);
+    const { event, data, id: received } = await stream.next();
+    assert.deepEqual([event, received, JSON.parse(data)], ['invoice', id, { paid: true }]);
+  });
+
+  test(`recipes - ${name}: fails with the reason`, async (t) => {
+    if (missing !== undefined) return leaveOut(t, missing);
+    const { controlUrl } = await startServer(t, ['-ctl-token', 'secret']);
+    const { code, all } = await cook(t, name, controlUrl);
+    assert.notEqual(code, 0, all);
+    assert.match(all, /CONTROL_TOKEN_INVALID/);
+  });
+}
