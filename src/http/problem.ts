@@ -12,11 +12,13 @@ export const PROBLEM_URN = 'urn:tidings:error:';
  * clients that name its type: those that know nothing of it send ranges, which would cover it.
  */
 export function inFormFor(accept: string, answer: Answer): Answer {
-  const { error, headers = [], status } = answer;
+  const { error, headers = [], status, body = '{}' } = answer;
   if (error === undefined || !namesProblems(accept)) return answer;
-  const [code, message] = [error.code, error.message];
+  const { code, message } = error;
   const [type, title] = [`${PROBLEM_URN}${code}`, ERROR_TITLE[code]];
-  const problem = { type, title, status, detail: message, error: code, message };
+  // Whatever else the plain form says of it is said here, too.
+  const members = JSON.parse(body) as object;
+  const problem = { type, title, status, detail: message, ...members };
   return {
     ...answer,
     headers: headers.map((header) =>

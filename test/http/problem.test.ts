@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERROR_STATUS, ERROR_TITLE } from '../../src/errors.ts';
+import { inFormFor } from '../../src/http/problem.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { startServer } from '../support/server.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -116,4 +117,12 @@ test('problems - a body that breaks off in odd chunks is one on the compatible l
   const text = await client.until(/\}\n$/);
   assert.match(text, /^HTTP\/1\.1 400 .*Content-Type: application\/problem\+json/s);
   assertProblem(text.slice(text.indexOf('\r\n\r\n')), 400);
+});
+
+test('problems - what else an error says is a member of the problem, too', () => {
+  const error = { code: 'FIELD_INVALID', message: 'line 3 is none' } as const;
+  const body = JSON.stringify({ error: error.code, message: error.message, failed: 3 });
+  const told = inFormFor(PROBLEM, { status: 400, error, body });
+  const problem = JSON.parse(told.body ?? '') as Record<string, unknown>;
+  assert.deepEqual([problem['status'], problem['failed']], [400, 3]);
 });
