@@ -5,7 +5,7 @@ import { emitRaw, openNews, post } from '../support/emitting.ts';
 import { append } from '../support/hub.ts';
 import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, streamRequest } from '../support/raw-client.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { ONE_THREAD, type RunningServer, startServer } from '../support/server.ts';
 import type { Owner } from '../support/sse-client.ts';
 import { tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -113,7 +113,7 @@ test('S-26 UTF-8 - four-byte characters across every border of a write are the s
 });
 
 test('S-26 UTF-8 - and when many small frames share a write', async (t) => {
-  const running = await startServer(t);
+  const running = await startServer(t, ONE_THREAD);
   const client = await openWire(t, running);
   const { hub } = running.server;
   // In one turn, so that they are cut into as few writes as possible; lengths without a pattern

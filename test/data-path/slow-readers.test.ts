@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { append as appendTo } from '../support/hub.ts';
 import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
-import { type RunningServer, startServer, statsOf } from '../support/server.ts';
+import { ONE_THREAD, type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -18,7 +18,7 @@ const FLOOD_BYTES = 12_000_000;
 async function unixServer(t: TestContext, args: readonly string[] = []): Promise<RunningServer> {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-test-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return startServer(t, ['-bind', `unix:${folder}/public.sock`, ...args]);
+  return startServer(t, [...ONE_THREAD, '-bind', `unix:${folder}/public.sock`, ...args]);
 }
 
 async function rawStream(t: TestContext, url: string, user = 'slow'): Promise<RawClient> {
@@ -85,7 +85,7 @@ test('slow reader - frames of every size around the limits arrive uncorrupted af
 test('slow reader - one that pauses 5 s gets every event in order, and lives on', {
   timeout: 90_000,
 }, async (t) => {
-  const running = await startServer(t, ['-history', '100000', '-heartbeat', '5']);
+  const running = await startServer(t, [...ONE_THREAD, '-history', '100000', '-heartbeat', '5']);
   const client = await rawStream(t, running.publicUrl);
   const { hub } = running.server;
   client.socket.pause();
@@ -128,7 +128,7 @@ test('slow reader - one that never reads is closed as stalled, and holds nothing
   timeout: 90_000,
 }, async (t) => {
   // Longer than the addon's own timer, so that it is our decision that is seen.
-  const running = await startServer(t, ['-stall', '16', '-history', '10']);
+  const running = await startServer(t, [...ONE_THREAD, '-stall', '16', '-history', '10']);
   const client = await rawStream(t, running.publicUrl);
   const { hub } = running.server;
   client.socket.pause();
@@ -162,7 +162,7 @@ test('slow reader - one that never reads is closed as stalled, and holds nothing
 test('slow reader - others get every event while one in ten is stuck', {
   timeout: 60_000,
 }, async (t) => {
-  const running = await startServer(t, ['-history', '100000']);
+  const running = await startServer(t, [...ONE_THREAD, '-history', '100000']);
   const stuck = await Promise.all(Array.from({ length: 3 }, () => rawStream(t, running.publicUrl)));
   for (const client of stuck) client.socket.pause();
   const others = await Promise.all(
