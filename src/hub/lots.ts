@@ -19,6 +19,8 @@ interface Lot {
 
 export class Lots {
   readonly times = new Histogram();
+  /** For how long events have been under way when they are appended here, in milliseconds. */
+  ageMs = 0;
   readonly #now: () => number;
   #waiting: Lot[] = [];
   #isOpen = false;
@@ -36,7 +38,7 @@ export class Lots {
     const isFull = this.#waiting.length >= MAX_LOTS;
     // One that is traced is timed for itself.
     if ((this.#isOpen && trace === undefined) || isFull) return this.#join(n);
-    this.#waiting.push({ through: n, count: 1, since: this.#now(), trace });
+    this.#waiting.push({ through: n, count: 1, since: this.#now() - this.ageMs, trace });
     this.#isOpen = trace === undefined;
   }
 

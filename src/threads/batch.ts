@@ -8,28 +8,40 @@ import type { NewEntry, Recipients } from '../log/entry.ts';
 
 const INT = Int32Array.BYTES_PER_ELEMENT;
 
-/** n, channels, recipients (null: everyone), bytes of the frame, trace if there is one. */
+/** n, channels, recipients (null: everyone), bytes of the frame, and the trace where there is one. */
 type Listed = readonly [
-  n: number,
-  channels: readonly string[],
-  to: readonly string[] | string | null,
-  bytes: number,
-  trace?: string,
+  number,
+  readonly string[],
+  readonly string[] | string | null,
+  number,
+  string?,
 ];
+
+interface List {
+  /** When the first of them came, in milliseconds of the clock that all threads have. */
+  readonly since: number;
+  readonly entries: readonly Listed[];
+}
+
+export interface Batch {
+  readonly since: number;
+  readonly entries: NewEntry[];
+}
+
+/** Milliseconds since the epoch, never set back: the same in all threads. */
+export const commonNow = (): number => performance.timeOrigin + performance.now();
 
 const plain = (to: Recipients): Listed[2] => (typeof to === 'object' ? [...to] : (to ?? null));
 
 const recipients = (to: Listed[2]): Recipients =>
   typeof to === 'string' ? to : to === null ? undefined : new Set(to);
 
-export function encodeBatch(entries: readonly NewEntry[], threads: number): SharedArrayBuffer {
-  const list = JSON.stringify(
-    entries.map(({ n, channels, to, bytes, trace }) =>
-      trace === undefined
-        ? [n, channels, plain(to), bytes.length]
-        : [n, channels, plain(to), bytes.length, trace],
-    ),
-  );
+export function encodeBatch({ since, entries }: Batch, threads: number): SharedArrayBuffer {
+  const listed = entries.map(({ n, channels, to, bytes, trace }): Listed => {
+    const entry = [n, channels, plain(to), bytes.length] as const;
+    return trace === undefined ? entry : [...entry, trace];
+  });
+  const list = JSON.stringify({ since, entries: listed } satisfies List);
   const listBytes = Buffer.byteLength(list);
   let at = INT * (2 + threads * entries.length);
   const frameBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -42,16 +54,17 @@ export function encodeBatch(entries: readonly NewEntry[], threads: number): Shar
 }
 
 /** The entries, whose bytes stay where they are. */
-export function decodeBatch(memory: SharedArrayBuffer, threads: number): NewEntry[] {
+export function decodeBatch(memory: SharedArrayBuffer, threads: number): Batch {
   const [listBytes, count] = new Int32Array(memory, 0, 2) as unknown as [number, number];
   const listAt = INT * (2 + threads * count);
   let at = listAt + listBytes;
-  const list = JSON.parse(Buffer.from(memory, listAt, listBytes).toString()) as Listed[];
-  return list.map(([n, channels, to, length, trace]) => {
+  const list = JSON.parse(Buffer.from(memory, listAt, listBytes).toString()) as List;
+  const entries = list.entries.map(([n, channels, to, length, trace]) => {
     const bytes = Buffer.from(memory, at, length);
     at += length;
     return { n, channels, to: recipients(to), bytes, trace };
   });
+  return { since: list.since, entries };
 }
 
 /** Where one thread tells of each entry how many of its streams it is for. */

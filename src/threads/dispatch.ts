@@ -7,7 +7,7 @@ import { threadsBehind } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Addressed, EntrySize, NewEntry } from '../log/entry.ts';
 import type { EntryStore } from '../publish/publisher.ts';
-import { countsOf, encodeBatch } from './batch.ts';
+import { commonNow, countsOf, encodeBatch } from './batch.ts';
 
 /** Frames that a thread may have before it without having appended them, in bytes. Past it emits are refused. */
 export const MAX_BEHIND_BYTES = 33_554_432;
@@ -18,7 +18,7 @@ export const MAX_BEHIND_MS = 5_000;
 /** Tells how many streams something is for. */
 type Told = (streams: number) => void;
 
-interface Batch {
+interface Sent {
   readonly memory: SharedArrayBuffer;
   readonly through: number;
   readonly sentAt: number;
@@ -42,9 +42,11 @@ export class Dispatch implements EntryStore {
   readonly #options: DispatchOptions;
   readonly #now: () => number;
   #entries: NewEntry[] = [];
+  /** When the first of them came. */
+  #since = 0;
   #told = new Map<number, Told>();
   /** Sent, oldest first. */
-  readonly #sent: Batch[] = [];
+  readonly #sent: Sent[] = [];
   #sentBytes = 0;
   /** By thread: how many of all batches it has appended. */
   readonly #appended: number[];
@@ -76,7 +78,10 @@ export class Dispatch implements EntryStore {
 
   append(entries: readonly NewEntry[]): void {
     this.#options.history.append(entries);
-    if (this.#entries.length === 0) setImmediate(this.#send);
+    if (this.#entries.length === 0) {
+      this.#since = commonNow();
+      setImmediate(this.#send);
+    }
     this.#entries.push(...entries);
   }
 
@@ -93,13 +98,13 @@ export class Dispatch implements EntryStore {
     while (this.#sent[0]?.missing === 0) this.#done(this.#sent.shift()!);
   }
 
-  #isTooMuch({ sentAt }: Batch): boolean {
+  #isTooMuch({ sentAt }: Sent): boolean {
     return this.#sentBytes > MAX_BEHIND_BYTES || this.#now() - sentAt > MAX_BEHIND_MS;
   }
 
   readonly #send = (): void => {
     const { threads, send } = this.#options;
-    const memory = encodeBatch(this.#entries, threads);
+    const memory = encodeBatch({ since: this.#since, entries: this.#entries }, threads);
     const through = this.#entries.at(-1)!.n;
     const told = this.#told;
     this.#entries = [];
@@ -109,7 +114,7 @@ export class Dispatch implements EntryStore {
     send(memory, through);
   };
 
-  #done({ memory, through, told }: Batch): void {
+  #done({ memory, through, told }: Sent): void {
     this.#doneCount += 1;
     this.#sentBytes -= memory.byteLength;
     this.#appendedThrough = through;

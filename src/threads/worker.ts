@@ -10,7 +10,7 @@ import { Hub } from '../hub/hub.ts';
 import { answerOf } from '../hub/questions.ts';
 import { createLogger } from '../logger.ts';
 import { Tally } from '../tally.ts';
-import { countsOf, decodeBatch } from './batch.ts';
+import { commonNow, countsOf, decodeBatch } from './batch.ts';
 import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
 import { RemoteGuests } from './remote-guests.ts';
 
@@ -93,7 +93,8 @@ port.on('message', (message: ToThread) => {
 });
 
 function append(batch: SharedArrayBuffer): void {
-  const entries = decodeBatch(batch, data.threads);
+  const { since, entries } = decodeBatch(batch, data.threads);
+  front.hub.instruments.lots.ageMs = Math.max(0, commonNow() - since);
   front.hub.append(entries);
   const counts = countsOf(batch, data.thread);
   for (const [i, entry] of entries.entries()) counts[i] = front.hub.audience(entry);
