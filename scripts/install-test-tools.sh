@@ -41,6 +41,7 @@ ip|iproute2|tests that look at sockets from outside, and on bad networks
 tc|iproute2|tests over a link that loses packets
 nft|nftables|tests with a client whose network answers nothing
 supervisord|supervisor|tests under supervisord
+promtool|prometheus|tests of the metrics, the alerts and the dashboard
 systemd-analyze|systemd|tests of the systemd unit
 shellcheck|shellcheck|the check of the scripts
 prlimit|util-linux|tests of a server that runs out of open files
@@ -49,10 +50,10 @@ unshare|util-linux|tests on Node 22 and 24 in Debian 13
 /etc/ssl/certs/ca-certificates.crt|ca-certificates|installing npm and Python packages
 '
 # What these lines are for is no part of `run-tests.sh system`.
-readonly NOT_FOR_SYSTEM='browser|tests of the recipes|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|the check'
+readonly NOT_FOR_SYSTEM='browser|tests of the recipes|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|the check|the alerts'
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
-readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql'
+readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql prometheus'
 readonly SCOPE=${1-everything}
 readonly PYTHON_DIR=.cache/python
 readonly REQUIREMENTS=scripts/python-requirements.txt

@@ -52,6 +52,7 @@ export class ControlApp {
     'FIELD_INVALID',
     'EVENT_TOO_LARGE',
     'MEMORY_FULL',
+    'THREADS_BEHIND',
     'DRAINING',
     'INTERNAL',
   ]);
