@@ -8,8 +8,14 @@ import { createSigner, createVerifier, TokenError } from 'fast-jwt';
 import { TidingsError } from '../errors.ts';
 import { type Claims, type Grant, grantOf, TokenRefused, type TokenRules } from './claims.ts';
 
-/** @throws TokenRefused */
-export type Verify = (token: string) => Grant;
+/**
+ * Says what a token allows: at once where the keys are at hand, as a promise where they have to be asked for.
+ * @throws TokenRefused, or rejects with it
+ */
+export type Verify = (token: string) => Grant | Promise<Grant>;
+
+/** One that never has to ask anybody. @throws TokenRefused */
+export type VerifyNow = (token: string) => Grant;
 
 type Decode = (token: string) => Claims;
 type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
@@ -25,7 +31,7 @@ export interface NewToken {
 }
 
 /** Verifies with the current secret, then with the previous one. */
-export function secretVerifier(secrets: readonly string[], rules: TokenRules): Verify {
+export function secretVerifier(secrets: readonly string[], rules: TokenRules): VerifyNow {
   return tokenVerifier(
     secrets.map((key) => decoder(key, 'HS256')),
     rules,
@@ -36,22 +42,35 @@ export function secretVerifier(secrets: readonly string[], rules: TokenRules): V
  * Verifies with a public key, by the algorithm that goes with its kind.
  * @throws TidingsError `CONFIG_INVALID` for anything but RSA, P-256 and Ed25519 keys
  */
-export function publicKeyVerifier(pem: string, rules: TokenRules): Verify {
+export function publicKeyVerifier(pem: string, rules: TokenRules): VerifyNow {
   return tokenVerifier([decoder(pem, algorithmOf(pem))], rules);
 }
 
-/** The grant of the first token that is good. @throws TokenRefused with the reason of the first */
-export function firstGrant(tokens: readonly string[], verify: Verify): Grant {
-  let refusal: TokenRefused | undefined;
-  for (const token of tokens) {
+/** The grant of the first token that is good. @throws TokenRefused with the reason of the first, as `verify` does */
+export function firstGrant(
+  tokens: readonly string[],
+  verify: Verify,
+  earlier?: TokenRefused,
+): Grant | Promise<Grant> {
+  let refusal = earlier;
+  for (const [i, token] of tokens.entries()) {
     try {
-      return verify(token);
+      const grant = verify(token);
+      if (!(grant instanceof Promise)) return grant;
+      const first = refusal;
+      return grant.catch((error) =>
+        firstGrant(tokens.slice(i + 1), verify, refusalOf(error, first)),
+      );
     } catch (error) {
-      if (!(error instanceof TokenRefused)) throw error;
-      refusal ??= error;
+      refusal = refusalOf(error, refusal);
     }
   }
   throw refusal ?? new TokenRefused('no token in the request');
+}
+
+function refusalOf(error: unknown, earlier: TokenRefused | undefined): TokenRefused {
+  if (!(error instanceof TokenRefused)) throw error;
+  return earlier ?? error;
 }
 
 export function tokenSigner(secret: string): (token: NewToken) => string {
@@ -72,7 +91,7 @@ function decoder(key: string, algorithm: Algorithm): Decode {
   });
 }
 
-function tokenVerifier(decoders: readonly Decode[], rules: TokenRules): Verify {
+function tokenVerifier(decoders: readonly Decode[], rules: TokenRules): VerifyNow {
   return (token) => {
     const claims = decodeWithOne(decoders, token);
     // The library decodes them lossily, which makes two names of different bytes one.

@@ -4,7 +4,7 @@ import { firstGrant, type Verify } from '../auth/auth.ts';
 import { type Grant, TokenRefused } from '../auth/claims.ts';
 import { TidingsError } from '../errors.ts';
 import { clientOf, normaliseAddress, type PeerResolver } from '../http/address.ts';
-import { type Answer, errorAnswer, type Headers, notAllowed } from '../http/answer.ts';
+import { type Answer, notAllowed } from '../http/answer.ts';
 import type { Cors } from '../http/cors.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/request-head.ts';
@@ -17,31 +17,23 @@ import type { Tally } from '../tally.ts';
 import { encodeRetry } from '../wire/frame.ts';
 import { Admission, type AdmissionLimits, type Owner, type Refusal } from './admission.ts';
 import type { Guest, Guests } from './guests.ts';
+import {
+  comeBack,
+  type Later,
+  REFUSED_RETRY_MS,
+  STREAM_HEADERS,
+  writeStreamHead,
+} from './stream-answers.ts';
 import { lastEventIdOf, tokensOf } from './stream-request.ts';
+import { MAX_WAITING, WaitingRoom } from './waiting-room.ts';
 
 /** When a browser comes back after a cut connection, in milliseconds: spread, so that not all come at once. */
 const RETRY_MS = [1_000, 4_000] as const;
-
-/** When a browser comes back that was refused for now, in milliseconds. */
-const REFUSED_RETRY_MS = [5_000, 15_000] as const;
 
 /** When a browser comes back whose stream gave way to a newer one, in milliseconds: soon would be a circle. */
 const REPLACED_RETRY_MS = [300_000, 600_000] as const;
 
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
-
-const STREAM_TYPE = 'text/event-stream';
-
-const STREAM_RULES: Headers = [
-  ['Cache-Control', 'no-cache, no-store, no-transform'],
-  ['X-Accel-Buffering', 'no'],
-  ['X-Content-Type-Options', 'nosniff'],
-];
-
-const STREAM_HEADERS: Headers = [['Content-Type', STREAM_TYPE], ...STREAM_RULES];
-
-// The addon copies a value as it is: one call, of constant text, in place of one for each line.
-const STREAM_HEAD = [STREAM_TYPE, ...STREAM_RULES.map((header) => header.join(': '))].join('\r\n');
 
 export interface PublicOptions {
   readonly hub: Hub;
@@ -61,17 +53,16 @@ export interface PublicOptions {
   /** True while connections should not outlive their answer. */
   readonly isTight: () => boolean;
   readonly logger: Logger;
+  /** Requests that may wait for an answer from elsewhere at once. */
+  readonly seats?: number;
   readonly random?: () => number;
   /** Unix seconds. */
   readonly now?: () => number;
 }
 
-type Refused = Refusal | 'token' | 'draining';
-
-/** A stream that is to open. */
+/** A stream that is to open: all that its request said, which is gone by the time others have answered. */
 interface Arrival {
   readonly exchange: Exchange;
-  readonly grant: Grant;
   readonly address: string;
   readonly lastEventId: string | undefined;
 }
@@ -79,14 +70,16 @@ interface Arrival {
 export class PublicApp {
   readonly #options: PublicOptions;
   readonly #admission: Admission<Stream>;
+  readonly #waiting: WaitingRoom;
   readonly #random: () => number;
   readonly #now: () => number;
   /** Streams that were not opened, by why. */
-  readonly refused = new Counts<Refused>([
+  readonly refused = new Counts<Later | 'token'>([
     'token',
     'streams',
     'streams-per-user',
     'streams-per-address',
+    'waiting',
     'draining',
   ]);
   isDraining = false;
@@ -97,6 +90,7 @@ export class PublicApp {
     const own =
       guests === undefined ? limits : { ...limits, streamsPerUser: 0, streamsPerAddress: 0 };
     this.#admission = new Admission(own, streams);
+    this.#waiting = new WaitingRoom(options.seats ?? MAX_WAITING);
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? (() => Date.now() / 1000);
   }
@@ -134,8 +128,7 @@ export class PublicApp {
       case 'get':
         return this.#open(exchange, req);
       case 'head':
-        this.#authorise(exchange, req);
-        return exchange.answer({ status: 200, headers: STREAM_HEADERS });
+        return this.#probe(exchange, req);
       case 'options':
         return exchange.answer(this.#preflight(exchange.head));
       default:
@@ -143,63 +136,89 @@ export class PublicApp {
     }
   }
 
-  #authorise(exchange: Exchange, req: HttpRequest): Grant {
+  #authorise(exchange: Exchange, req: HttpRequest): Grant | Promise<Grant> {
     try {
       const tokens = tokensOf(exchange.head, req, this.#options.allowsQueryToken);
-      return firstGrant(tokens, this.#options.verify);
+      const grant = firstGrant(tokens, this.#options.verify);
+      if (!(grant instanceof Promise)) return grant;
+      const address = this.#addressOf(exchange); // while there is one
+      return grant.catch((error) => this.#refuseToken(error, address));
     } catch (error) {
-      if (error instanceof TokenRefused) this.#logRefusal(error, this.#addressOf(exchange));
-      throw error;
+      return this.#refuseToken(error, this.#addressOf(exchange));
     }
   }
 
-  // Here only: the answer is the same for every reason.
-  #logRefusal({ reason, claim }: TokenRefused, address: string): void {
-    this.refused.add('token');
-    this.#options.logger.debug({ reason, claim, address }, 'token refused');
+  // The log only: the answer is the same for every reason.
+  #refuseToken(error: unknown, address: string): never {
+    if (error instanceof TokenRefused) {
+      const { reason, claim } = error;
+      this.refused.add('token');
+      this.#options.logger.debug({ reason, claim, address }, 'token refused');
+    }
+    throw error;
   }
 
+  #probe(exchange: Exchange, req: HttpRequest): void {
+    const grant = this.#authorise(exchange, req);
+    const well = () => exchange.answer({ status: 200, headers: STREAM_HEADERS });
+    if (grant instanceof Promise) this.#wait(exchange, grant, well);
+    else well();
+  }
+
+  // Three steps: whose stream it is, whether there is room for it, the stream. Each of the first two may
+  // have to be asked elsewhere, and nothing of the request but what the arrival holds is left by then.
   #open(exchange: Exchange, req: HttpRequest): void {
     const grant = this.#authorise(exchange, req);
     const isCounted = this.#options.limits.streamsPerAddress > 0;
     const address = isCounted ? this.#clientOf(exchange) : '';
-    const lastEventId = lastEventIdOf(exchange.head, req) ?? grant.from;
-    const arrival = { exchange, grant, address, lastEventId };
+    const arrival = { exchange, address, lastEventId: lastEventIdOf(exchange.head, req) };
+    if (!(grant instanceof Promise)) return this.#admit(arrival, grant);
+    this.#wait(exchange, grant, (known) => {
+      if (exchange.isOpen) exchange.corked(() => this.#admit(arrival, known));
+    });
+  }
+
+  #admit(arrival: Arrival, grant: Grant): void {
     const { guests } = this.#options;
-    if (guests === undefined || this.isDraining) return void this.#enter(arrival);
-    guests
-      .enter({ user: grant.userId, address })
-      .then((entry) => this.#admitted(arrival, entry))
-      .catch((error) => exchange.fail(error));
+    if (guests === undefined || this.isDraining) return void this.#enter(arrival, grant);
+    const { exchange, address } = arrival;
+    if (this.#waiting.isFull) return this.#sendAway(exchange, 'waiting');
+    this.#wait(exchange, guests.enter({ user: grant.userId, address }), (entry) =>
+      this.#admitted(arrival, grant, entry),
+    );
   }
 
   // Out of the handler by now: what is written goes out together all the same.
-  #admitted(arrival: Arrival, entry: Guest | Refusal): void {
+  #admitted(arrival: Arrival, grant: Grant, entry: Guest | Refusal): void {
     const { exchange } = arrival;
-    if (typeof entry === 'string') return exchange.answer(this.#refusal(exchange.head, entry));
+    if (typeof entry === 'string') return this.#sendAway(exchange, entry);
     const { guests } = this.#options;
-    const stream = exchange.isOpen ? exchange.corked(() => this.#enter(arrival)) : undefined;
+    const stream = exchange.isOpen ? exchange.corked(() => this.#enter(arrival, grant)) : undefined;
     if (stream === undefined) guests?.left(entry);
     else guests?.opened(entry, stream);
   }
 
+  // `next` is called for a client that has gone meanwhile, too.
+  #wait<T>(exchange: Exchange, answer: Promise<T>, next: (value: T) => void): void {
+    const fail = (error: unknown) => exchange.fail(error);
+    if (!this.#waiting.seat(answer.then(next).catch(fail))) this.#sendAway(exchange, 'waiting');
+  }
+
   /** Undefined when the stream was refused. */
-  #enter(arrival: Arrival): Stream | undefined {
-    const { exchange, grant, address } = arrival;
-    const { head } = exchange;
-    const refusal = this.isDraining ? 'draining' : this.#admit({ user: grant.userId, address });
+  #enter({ exchange, address, lastEventId }: Arrival, grant: Grant): Stream | undefined {
+    const refusal = this.isDraining ? 'draining' : this.#refusal({ user: grant.userId, address });
     if (refusal !== undefined) {
-      exchange.answer(this.#refusal(head, refusal));
+      this.#sendAway(exchange, refusal);
       return undefined;
     }
     const res = exchange.takeOver();
-    this.#writeHead(res, this.#options.cors.headers(head.origin));
+    writeStreamHead(res, this.#options.cors.headers(exchange.head.origin));
     const stream = this.#options.hub.open(res, {
       user: grant.userId,
       channels: grant.channels,
       address,
       expiresAt: this.#expiresAt(grant.exp),
-      lastEventId: arrival.lastEventId,
+      lastEventId: lastEventId ?? grant.from,
       // First bytes at once: they carry the head through proxies that wait for a body.
       greeting: encodeRetry(this.#between(RETRY_MS)),
     });
@@ -209,7 +228,7 @@ export class PublicApp {
   }
 
   // What an owner has too many of gives way, once for the user and once for the address at most.
-  #admit(owner: Owner): Refusal | undefined {
+  #refusal(owner: Owner): Refusal | undefined {
     let refusal = this.#admission.refusal(owner);
     for (let i = 0; i < 2 && refusal !== undefined && this.#options.replacesOldest; i += 1) {
       const oldest = this.#admission.oldest(owner, refusal);
@@ -225,33 +244,15 @@ export class PublicApp {
     return this.#options.hub.now() + (exp - this.#now());
   }
 
-  // EventSource gives up for good on any status but 200, so being full must not look like an error
-  // to it. Probes and scripts get the status they expect.
-  #refusal(head: RequestHead, refusal: Refusal | 'draining'): Answer {
-    this.refused.add(refusal);
-    this.#options.logger.debug({ refusal }, 'stream refused');
-    const retryMs = this.#between(REFUSED_RETRY_MS);
-    if (head.accept.includes(STREAM_TYPE))
-      return { status: 200, headers: STREAM_HEADERS, body: encodeRetry(retryMs), closes: true };
-    const full = errorAnswer(
-      new TidingsError('STREAM_LIMIT', `no more streams for now (${refusal}): come back later`),
-    );
-    const retryAfter = String(Math.ceil(retryMs / 1000));
-    return {
-      ...full,
-      headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
-      closes: true, // its file is wanted for others
-    };
+  #sendAway(exchange: Exchange, why: Later): void {
+    this.refused.add(why);
+    this.#options.logger.debug({ refusal: why }, 'stream refused');
+    exchange.answer(comeBack(exchange.head, why, this.#between(REFUSED_RETRY_MS)));
   }
 
   #preflight({ origin }: RequestHead): Answer {
     const headers = this.#options.cors.preflightHeaders(origin);
     return { status: 204, headers: [['Allow', ALLOWED_METHODS], ...headers] };
-  }
-
-  #writeHead(res: HttpResponse, corsHeaders: Headers): void {
-    res.writeHeader('Content-Type', STREAM_HEAD); // and 200 OK before it
-    for (const [name, value] of corsHeaders) res.writeHeader(name, value);
   }
 
   #clientOf(exchange: Exchange): string {

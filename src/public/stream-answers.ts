@@ -1,0 +1,50 @@
+/** What the stream endpoint answers: the head of a stream, and the answer that sends a client away for now. */
+import { TidingsError } from '../errors.ts';
+import { type Answer, errorAnswer, type Headers } from '../http/answer.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { HttpResponse } from '../http/uws.ts';
+import { encodeRetry } from '../wire/frame.ts';
+import type { Refusal } from './admission.ts';
+
+/** When a browser comes back that was refused for now, in milliseconds. */
+export const REFUSED_RETRY_MS = [5_000, 15_000] as const;
+
+const STREAM_TYPE = 'text/event-stream';
+
+const STREAM_RULES: Headers = [
+  ['Cache-Control', 'no-cache, no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+  ['X-Content-Type-Options', 'nosniff'],
+];
+
+/** Of answers that are whole. */
+export const STREAM_HEADERS: Headers = [['Content-Type', STREAM_TYPE], ...STREAM_RULES];
+
+// The addon copies a value as it is: one call, of constant text, in place of one for each line.
+const STREAM_HEAD = [STREAM_TYPE, ...STREAM_RULES.map((header) => header.join(': '))].join('\r\n');
+
+/** Why a client is to come back later. */
+export type Later = Refusal | 'waiting' | 'draining';
+
+export function writeStreamHead(res: HttpResponse, corsHeaders: Headers): void {
+  res.writeHeader('Content-Type', STREAM_HEAD); // and 200 OK before it
+  for (const [name, value] of corsHeaders) res.writeHeader(name, value);
+}
+
+/**
+ * EventSource gives up for good on any status but 200, so being full must not look like an error to it.
+ * Probes and scripts get the status they expect.
+ */
+export function comeBack(head: RequestHead, why: Later, retryMs: number): Answer {
+  if (head.accept.includes(STREAM_TYPE))
+    return { status: 200, headers: STREAM_HEADERS, body: encodeRetry(retryMs), closes: true };
+  const full = errorAnswer(
+    new TidingsError('STREAM_LIMIT', `no more streams for now (${why}): come back later`),
+  );
+  const retryAfter = String(Math.ceil(retryMs / 1000));
+  return {
+    ...full,
+    headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
+    closes: true, // its file is wanted for others
+  };
+}
