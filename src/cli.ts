@@ -54,7 +54,10 @@ function withKeys(config: Config): Config & { keys: TokenKeys } {
 }
 
 function greeting({ publicUrl, controlUrl }: Server, secret: string, config: Config): string {
-  const token = tokenSigner(secret)({
+  const token = tokenSigner(
+    secret,
+    config.tokens,
+  )({
     userId: 'demo',
     channels: ['demo'],
     seconds: Math.min(DEMO_TOKEN_SECONDS, config['max-token-life']),

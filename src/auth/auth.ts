@@ -6,7 +6,16 @@ import { isUtf8 } from 'node:buffer';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createSigner, createVerifier, TokenError } from 'fast-jwt';
 import { TidingsError } from '../errors.ts';
-import { type Claims, type Grant, grantOf, TokenRefused, type TokenRules } from './claims.ts';
+import { claimsWith } from './claim-path.ts';
+import {
+  CHANNEL,
+  type Claims,
+  type Grant,
+  grantOf,
+  TokenRefused,
+  type TokenRules,
+  USER,
+} from './claims.ts';
 
 /**
  * Says what a token allows: at once where the keys are at hand, as a promise where they have to be asked for.
@@ -73,11 +82,18 @@ function refusalOf(error: unknown, earlier: TokenRefused | undefined): TokenRefu
   return earlier ?? error;
 }
 
-export function tokenSigner(secret: string): (token: NewToken) => string {
+/** Signs tokens that `rules` accept. */
+export function tokenSigner(secret: string, rules: TokenRules): (token: NewToken) => string {
+  const { userClaim = USER, channelClaim = CHANNEL, issuers = [], audiences = [] } = rules;
   const signer = createSigner({ key: secret, algorithm: 'HS256' });
   return ({ userId, channels, seconds, from }) => {
     const channel = channels.length === 1 ? channels[0] : channels;
-    return signer({ userId, channel, exp: Math.floor(Date.now() / 1000) + seconds, from });
+    const names = claimsWith([
+      [userClaim, userId],
+      [channelClaim, channel],
+    ]);
+    const exp = Math.floor(Date.now() / 1000) + seconds;
+    return signer({ ...names, iss: issuers[0], aud: audiences[0], exp, from });
   };
 }
 

@@ -5,6 +5,7 @@
 
 import { TidingsError } from '../errors.ts';
 import { MAX_ID_LENGTH } from '../wire/event-id.ts';
+import { type ClaimPath, claimNamed, valueAt } from './claim-path.ts';
 import { EVERYONE, nameFault, numberAsName } from './names.ts';
 
 /** Channels one token may name. */
@@ -34,6 +35,16 @@ export type Claims = Readonly<Record<string, unknown>>;
 export interface TokenRules {
   /** How far away `exp` may be, in seconds. */
   readonly maxLifeSeconds: number;
+  /** Where the user's id is; default `userId`. */
+  readonly userClaim?: ClaimPath;
+  /** Where the channels are; default `channel`. */
+  readonly channelClaim?: ClaimPath;
+  /** Channels of a token that names none; none of them: it is refused. */
+  readonly defaultChannels?: readonly string[];
+  /** `iss` must be one of them, letter for letter; none: it may be anything. */
+  readonly issuers?: readonly string[];
+  /** `aud` must be or hold one of them; none: it may be anything. */
+  readonly audiences?: readonly string[];
   /** Unix seconds. */
   readonly now?: () => number;
 }
@@ -53,18 +64,23 @@ export class TokenRefused extends TidingsError {
   }
 }
 
+/** Where a user's id is unless the rules say otherwise. */
+export const USER = claimNamed('userId');
+/** Where channels are unless the rules say otherwise. */
+export const CHANNEL = claimNamed('channel');
+
 /** @throws TokenRefused naming the first claim that is not what it must be */
-export function grantOf(claims: Claims, { maxLifeSeconds, now = unixSeconds }: TokenRules): Grant {
+export function grantOf(claims: Claims, rules: TokenRules): Grant {
+  const { maxLifeSeconds, issuers = [], audiences = [], now = unixSeconds } = rules;
   const time = now();
   const exp = expOf(claimOf(claims, 'exp'), time, maxLifeSeconds);
   checkBegun('iat', claimOf(claims, 'iat'), time);
   checkBegun('nbf', claimOf(claims, 'nbf'), time);
-  const userId = nameOf('userId', claimOf(claims, 'userId'));
-  if (userId === EVERYONE)
-    throw new TokenRefused('names recipients and cannot be an identity', 'userId');
+  checkOneOf('iss', 'issuer', { allowed: issuers, values: [claimOf(claims, 'iss')] });
+  checkOneOf('aud', 'audience', { allowed: audiences, values: [claimOf(claims, 'aud')].flat() });
   return {
-    userId,
-    channels: channelsOf(claimOf(claims, 'channel')),
+    userId: userOf(claims, rules),
+    channels: channelsOf(claims, rules),
     exp,
     from: fromOf(claimOf(claims, 'from')),
   };
@@ -92,15 +108,38 @@ function checkBegun(claim: string, time: unknown, now: number): void {
     throw new TokenRefused('is in the future: compare the clocks of issuer and server', claim);
 }
 
-function channelsOf(channel: unknown): readonly string[] {
-  if (!Array.isArray(channel)) return [nameOf('channel', channel)];
+function checkOneOf(
+  claim: string,
+  option: string,
+  { allowed, values }: { allowed: readonly string[]; values: readonly unknown[] },
+): void {
+  if (allowed.length === 0) return;
+  if (!values.some((value) => typeof value === 'string' && allowed.includes(value)))
+    throw new TokenRefused(`is not what -${option} says, letter for letter`, claim);
+}
+
+function userOf(claims: Claims, { userClaim = USER }: TokenRules): string {
+  const userId = nameOf(userClaim.text, valueAt(claims, userClaim));
+  if (userId !== EVERYONE) return userId;
+  throw new TokenRefused('names recipients and cannot be an identity', userClaim.text);
+}
+
+function channelsOf(claims: Claims, rules: TokenRules): readonly string[] {
+  const { channelClaim = CHANNEL, defaultChannels = [] } = rules;
+  const channel = valueAt(claims, channelClaim);
+  if (defaultChannels.length > 0 && namesNone(channel)) return defaultChannels;
+  if (!Array.isArray(channel)) return [nameOf(channelClaim.text, channel)];
   const names: readonly unknown[] = channel;
   if (names.length === 0 || names.length > MAX_CHANNELS_PER_TOKEN)
-    throw new TokenRefused(`must have 1 to ${MAX_CHANNELS_PER_TOKEN} names`, 'channel');
+    throw new TokenRefused(`must have 1 to ${MAX_CHANNELS_PER_TOKEN} names`, channelClaim.text);
   const checked = new Set<string>();
-  for (const name of names) checked.add(nameOf('channel', name));
+  for (const name of names) checked.add(nameOf(channelClaim.text, name));
   return [...checked];
 }
+
+// Issuers write a claim that has no value in each of these ways.
+const namesNone = (channel: unknown): boolean =>
+  channel === undefined || channel === null || (Array.isArray(channel) && channel.length === 0);
 
 function nameOf(claim: string, value: unknown): string {
   const name = numberAsName(value);

@@ -1,6 +1,7 @@
 /** Command line and environment to a checked, frozen configuration; every fault is one sentence. */
 import { availableParallelism, platform } from 'node:os';
 import mri from 'mri';
+import type { TokenRules } from '../auth/claims.ts';
 import { failStart as fail } from '../errors.ts';
 import {
   isLoopback,
@@ -11,6 +12,7 @@ import {
 import { isOrigin, originPattern } from '../http/origin.ts';
 import { KEY_SOURCES, type TokenKeys, tokenKeys } from './keys.ts';
 import { envName, hasVariable, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { tokenRules } from './token-rules.ts';
 
 /** Threads at most. */
 const MAX_THREADS = 64;
@@ -32,6 +34,7 @@ export interface Config extends OptionValues {
   /** Undefined: no second control listener. */
   readonly compatAddress: ListenAddress | undefined;
   readonly peers: PeerResolver;
+  readonly tokens: TokenRules;
   /** 1: streams are served by the main thread itself. */
   readonly threadCount: number;
   /** Undefined when no secret is set at all: refused, unless one may be made up. */
@@ -79,6 +82,7 @@ export function resolveConfig(values: OptionValues): Config {
     compatAddress: compat === '' ? undefined : controlAddressOf('bindctl-compat', values),
     peers: new PeerResolver(values['trust-proxy']),
     keys: tokenKeys(values),
+    tokens: tokenRules(values),
     threadCount: threadsOf(values.threads, publicAddress),
   });
 }

@@ -51,6 +51,23 @@ export const OPTIONS = {
     '',
     'PEM file with a public key (RSA: RS256, P-256: ES256, Ed25519: EdDSA) that verifies tokens; /token/ is off then',
   ),
+  issuer: list(
+    'values of iss, separated by commas, of which a token must have one, letter for letter; none: iss does not count. /token/ writes the first',
+  ),
+  audience: list(
+    'values of aud, separated by commas, of which a token must have one; none: aud does not count. /token/ writes the first',
+  ),
+  'claim-user': text(
+    'userId',
+    'claim that holds the user’s id: a name such as sub, or, when it begins with /, a JSON Pointer such as /user/id',
+  ),
+  'claim-channel': text(
+    'channel',
+    'claim that holds one channel or an array of them: a name, or, when it begins with /, a JSON Pointer such as /realm_access/roles',
+  ),
+  'default-channel': list(
+    'channels, separated by commas, of a token that names none; none: such a token is refused',
+  ),
   'max-token-life': integer(
     10 * 365 * DAY,
     [1, 100 * 365 * DAY],

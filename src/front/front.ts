@@ -1,5 +1,6 @@
 /** What serves streams in one thread: a hub, the clock of its streams, and the public listener. */
 import { publicKeyVerifier, secretVerifier, type Verify } from '../auth/auth.ts';
+import type { TokenRules } from '../auth/claims.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { Cors } from '../http/cors.ts';
@@ -162,7 +163,7 @@ export class Front implements Fronts {
       streams,
       guests,
       hub: this.hub,
-      verify: verifierOf(config.keys, config['max-token-life']),
+      verify: verifierOf(config.keys, config.tokens),
       limits: limitsOf(config),
       replacesOldest: config['over-limit'] === 'replace',
       addressPrefix6: config['address-prefix6'],
@@ -182,9 +183,9 @@ export const limitsOf = (config: Config): AdmissionLimits => ({
   streamsPerAddress: config['max-streams-per-address'],
 });
 
-function verifierOf(keys: TokenKeys, maxLifeSeconds: number): Verify {
-  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, { maxLifeSeconds });
+function verifierOf(keys: TokenKeys, rules: TokenRules): Verify {
+  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, rules);
   const { secret, previousSecret } = keys;
   const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
-  return secretVerifier(secrets, { maxLifeSeconds });
+  return secretVerifier(secrets, rules);
 }

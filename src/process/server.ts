@@ -261,7 +261,7 @@ export class Server {
     const config = this.#config;
     return new ControlApp({
       publisher: new Sequencer(this.#epoch, this.#fronts.store),
-      sign: keys.kind === 'secret' ? tokenSigner(keys.secret) : undefined,
+      sign: keys.kind === 'secret' ? tokenSigner(keys.secret, config.tokens) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => formatEventId(this.#epoch, this.#fronts.position),
       isTight: this.#connections.isTight,

@@ -322,3 +322,32 @@ test('config - help and the documented table name every option', () => {
     assert.ok(optionsMarkdown().includes(`| \`-${name}\` |`), name);
   }
 });
+
+test('config - claims: pointers are checked, and two claims cannot be one', () => {
+  const claims = (user: string, channel: string) => [
+    ...['-secret', 's', '-claim-user', user],
+    ...['-claim-channel', channel],
+  ];
+  refused(claims('/a~2', 'c'), /-claim-user: in a pointer ~ is written as ~0 and \/ as ~1/);
+  for (const taken of ['exp', 'aud', '/iss', '/from/x'])
+    refused(claims('sub', taken), /-claim-channel cannot be .*means something else/);
+  for (const [user, channel] of [
+    ['a', 'a'],
+    ['a', '/a'],
+    ['/a', '/a/b'],
+    ['/a/b', 'a'],
+  ] as const)
+    refused(claims(user, channel), /two claims, neither within the other/);
+  refused(
+    ['-secret', 's', '-default-channel', 'news,a\u200bb'],
+    /-default-channel: a name must not/,
+  );
+  const { tokens } = resolve(['-secret', 's', '-default-channel', 'a,b,a', '-issuer', 'x, y']);
+  assert.deepEqual(
+    [tokens.defaultChannels, tokens.issuers],
+    [
+      ['a', 'b'],
+      ['x', 'y'],
+    ],
+  );
+});
