@@ -126,6 +126,11 @@ export const OPTIONS = {
     [1, 128],
     'bits of an IPv6 address that make one client for -max-streams-per-address: most have a whole /64',
   ),
+  grace: integer(
+    15,
+    [1, 3_600],
+    'seconds that a user without a stream is away before it counts as offline: a page that reconnects is back by then',
+  ),
   'max-body': integer(
     1_048_576,
     [1_024, 67_108_864],

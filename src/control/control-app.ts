@@ -11,7 +11,7 @@ import type { Published, Publisher } from '../publish/publisher.ts';
 import type { Fields } from './fields.ts';
 import type { RequestOrigin } from './guard.ts';
 import { parseEmit, parseTokenRequest } from './requests.ts';
-import { type Call, type Route, Router } from './router.ts';
+import { type Call, get, post, type Route, Router } from './router.ts';
 import { traceOf } from './trace.ts';
 
 export interface ControlOptions {
@@ -24,6 +24,8 @@ export interface ControlOptions {
   readonly position: () => string;
   /** What is measured, in the format that `accept` asks for. */
   readonly metrics: (accept: string) => Promise<{ contentType: string; text: string }>;
+  /** What other desks answer. */
+  readonly routes: readonly Route[];
   readonly maxBodyBytes: number;
   /** What `/openapi.json` says of these routes. */
   readonly describe: (routes: readonly Route[]) => object;
@@ -83,20 +85,12 @@ export class ControlApp {
   // Each is described in src/openapi, where src/openapi/document.ts says how; a test asks for it.
   #routes(): Route[] {
     const { position, page, describe } = this.#options;
-    const get = (path: string, run: (call: Call) => Answer | Promise<Answer>): Route => {
-      return { method: 'get', path, body: 'none', run };
-    };
-    const post = (
-      path: string,
-      run: (fields: Fields, call: Call) => Answer | Promise<Answer>,
-    ): Route => {
-      return { method: 'post', path, body: 'fields', run };
-    };
     const routes = [
       post('/emit/', (fields, call) => this.#emit(fields, call)),
       post('/token/', (fields) => this.#token(fields)),
       get('/position/', () => json(200, { id: position() })),
       get('/metrics', ({ head }) => this.#metrics(head.accept)),
+      ...this.#options.routes,
       get('/healthz', () => json(200, { status: 'ok' })),
       get('/readyz', () => this.#ready()),
       get('/openapi.json', () => json(200, describe(this.routes))),

@@ -40,6 +40,14 @@ export interface Streamed {
   readonly run: (pieces: BodyPieces, call: Call) => Answering;
 }
 
+export const get = (path: string, run: (call: Call) => Answering): Route => {
+  return { method: 'get', path, body: 'none', run };
+};
+
+export const post = (path: string, run: (fields: Fields, call: Call) => Answering): Route => {
+  return { method: 'post', path, body: 'fields', run };
+};
+
 interface Match {
   readonly routes: readonly Route[];
   readonly params: ReadonlyMap<string, string>;

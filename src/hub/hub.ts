@@ -3,19 +3,19 @@
  * who numbered an entry, nor where it came from.
  */
 
-import { type Dump, dumpEntries } from '../log/dump.ts';
+import { type Dump, dumpEntries, recipientsOf } from '../log/dump.ts';
 import {
   type Addressed,
   type Entry,
   type EntrySize,
   mostBytes,
   type NewEntry,
-  type Recipients,
 } from '../log/entry.ts';
 import { type Epoch, Lineage } from '../log/lineage.ts';
 import type { Retention, RetentionLimits } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
 import { ownBytes } from '../wire/frame.ts';
+import { Attendance, type OnAttendance } from './attendance.ts';
 import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
@@ -51,6 +51,8 @@ export interface HubOptions {
   readonly lastStreamId?: number;
   /** Told once of every stream that is over. */
   readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
+  /** Told of the first and the last stream of each user and channel. */
+  readonly onAttendance?: OnAttendance;
   /** Seconds of a monotonic clock. */
   readonly now?: () => number;
 }
@@ -61,10 +63,14 @@ export interface OpenOptions extends Start {
   readonly channels: readonly string[];
   readonly address: string;
   readonly expiresAt: number;
+  /** Unix seconds at which the token was made. */
+  readonly issuedAt?: number;
+  /** The token's `jti`. */
+  readonly tokenId?: string | undefined;
 }
 
 export class Hub {
-  readonly streams = new Set<Stream>();
+  readonly attendance: Attendance;
   readonly flow: Flow;
   /** Channels that hold something, by when they are to `expire`. */
   readonly aging: Timetable<Channel<Stream>>;
@@ -87,6 +93,7 @@ export class Hub {
     this.#onClosed = options.onClosed ?? (() => {});
     this.#index = new ChannelIndex(options.retention);
     this.aging = this.#index.retention.aging;
+    this.attendance = new Attendance(this.#index, options.onAttendance);
     this.#flusher = new Flusher({
       instruments: this.instruments,
       missed: (stream, position) => this.#positions.missed(stream, position),
@@ -131,16 +138,13 @@ export class Hub {
     this.flow.readClock();
     this.#lastStreamId += 1;
     const stream = new Stream(sink, {
+      ...options,
       id: this.#lastStreamId,
-      user: options.user,
       channels: this.#index.setOf(options.channels),
-      address: options.address,
       position: this.#flusher.head,
-      expiresAt: options.expiresAt,
       owner: this.flow,
     });
-    this.#index.enter(stream);
-    this.streams.add(stream);
+    this.attendance.enter(stream);
     this.flow.opened(stream);
     this.#positions.start(stream, options);
     return stream;
@@ -249,15 +253,17 @@ export class Hub {
     this.#index.restoreEvicted(evictions, evictedElsewhere);
     const now = this.now();
     for (const { n, to, channels, text, age } of entries) {
-      const recipients: Recipients =
-        typeof to === 'string' ? to : to === null ? undefined : new Set(to);
-      const time = now - age;
-      const entry = { n, to: recipients, bytes: ownBytes(text), time, logs: 0, readers: 0 };
+      const bytes = ownBytes(text);
+      const entry = { n, to: recipientsOf(to), bytes, time: now - age, logs: 0, readers: 0 };
       for (const name of channels) retention.append(this.#index.channel(name), entry, n);
       retention.makeRoom(0, n);
     }
     this.#flusher.head = head;
     this.#positions.reached(head);
+  }
+
+  get streams(): ReadonlySet<Stream> {
+    return this.attendance.streams;
   }
 
   get channels(): ReadonlyMap<string, Channel<Stream>> {
@@ -274,10 +280,9 @@ export class Hub {
   }
 
   #closed(stream: Stream, reason: CloseReason): void {
-    this.streams.delete(stream);
     this.instruments.closed.add(reason);
     this.#positions.forget(stream);
-    this.#index.leave(stream);
+    this.attendance.leave(stream);
     this.#onClosed(stream, reason);
   }
 

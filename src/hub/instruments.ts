@@ -18,6 +18,7 @@ export class Instruments {
     'expired',
     'replaced',
     'kicked',
+    'revoked',
     'drain',
     'error',
   ]);

@@ -74,6 +74,7 @@ export class Positions {
     }
     const isTooLate = stream.channels.missedThrough(stream.user, n) > n;
     stream.position = n;
+    stream.startedBehind = n;
     stream.toldThrough = n;
     // Until a replay has gone out, the client's own id is the only one that is true.
     const id = n === head ? this.#lineage.idOf(n) : lastEventId;

@@ -2,9 +2,20 @@
  * What others ask a hub, and what it answers: plain data both ways, so that a question can cross a
  * thread or a machine and the answers of many hubs can be gathered.
  */
+import { TICKS_PER_SECOND } from '../log/timetable.ts';
 import { encodeRetry } from '../wire/frame.ts';
+import {
+  type ChannelMembers,
+  type ChannelRow,
+  type ChannelsQuestion,
+  channelsOf,
+  type MembersQuestion,
+  membersOf,
+} from './census.ts';
 import type { Hub } from './hub.ts';
 import { type Measures, measuresOf } from './measures.ts';
+import type { Page } from './pages.ts';
+import { Slices } from './slices.ts';
 import { type Stream, StreamState } from './stream.ts';
 
 /** Streams in one answer, at most; the next ones come with `after`. */
@@ -22,9 +33,20 @@ export type Question =
   /** Of several hubs, to be given to `mergeMeasures`. */
   | { readonly ask: 'measures' }
   /** In the order of their ids, from behind `after` on. */
-  | { readonly ask: 'streams'; readonly which: Selection; readonly after?: number }
-  /** Ends them on a whole frame; they may come back after `retryMs` milliseconds. */
-  | { readonly ask: 'end'; readonly which: Selection; readonly retryMs: number };
+  | {
+      readonly ask: 'streams';
+      readonly which: Selection;
+      readonly after?: number;
+      readonly limit?: number;
+    }
+  | ChannelsQuestion
+  | MembersQuestion
+  /** Ends them on a whole frame; they come back after so many milliseconds, spread between two bounds. */
+  | {
+      readonly ask: 'end';
+      readonly which: Selection;
+      readonly retryMs: readonly [low: number, high: number];
+    };
 
 export interface HubStats {
   readonly streams: number;
@@ -42,6 +64,8 @@ export interface StreamFacts {
   readonly channels: readonly string[];
   /** Empty unless addresses are counted. */
   readonly address: string;
+  /** Seconds that it has been open. */
+  readonly age: number;
   /** Number through which it has had everything that was for it. */
   readonly position: number;
   readonly isBlocked: boolean;
@@ -64,18 +88,28 @@ export type AnswerTo<Q extends Question> = Q extends { ask: 'stats' }
     ? Measures
     : Q extends { ask: 'streams' }
       ? StreamList
-      : Ended;
+      : Q extends { ask: 'channels' }
+        ? Page<ChannelRow>
+        : Q extends { ask: 'members' }
+          ? ChannelMembers
+          : Ended;
 
-/** Answers at once. A question for a user without a channel looks at every stream: some 50 ns each. */
+type AnyAnswer = AnswerTo<Question>;
+
+/** Answers at once. One that names neither user nor channel looks at every stream: some 50 ns each. */
 export function answerOf<Q extends Question>(hub: Hub, question: Q): AnswerTo<Q>;
-export function answerOf(hub: Hub, question: Question): HubStats | Measures | StreamList | Ended {
+export function answerOf(hub: Hub, question: Question): AnyAnswer {
   switch (question.ask) {
     case 'stats':
       return statsOf(hub);
     case 'measures':
       return measuresOf(hub);
     case 'streams':
-      return listOf(hub, selected(hub, question.which), question.after ?? 0);
+      return listOf(hub, selected(hub, question.which), question);
+    case 'channels':
+      return channelsOf(hub, question);
+    case 'members':
+      return membersOf(hub, question);
     case 'end':
       return { count: endAll(hub, selected(hub, question.which), question.retryMs) };
   }
@@ -103,7 +137,8 @@ function* candidates(
   user: string | undefined,
   channel: string | undefined,
 ): IterableIterator<Stream> {
-  if (channel === undefined) return yield* hub.streams;
+  if (channel === undefined)
+    return yield* user === undefined ? hub.streams : hub.attendance.of(user);
   const present = hub.channels.get(channel);
   if (present === undefined) return;
   if (user !== undefined) return yield* present.of(user);
@@ -111,9 +146,13 @@ function* candidates(
   for (let stream = walk.next(); stream !== undefined; stream = walk.next()) yield stream;
 }
 
-function listOf(hub: Hub, streams: Stream[], after: number): StreamList {
+function listOf(
+  hub: Hub,
+  streams: Stream[],
+  { after = 0, limit = MAX_STREAMS_PER_ANSWER }: { after?: number; limit?: number },
+): StreamList {
   const rest = streams.filter(({ id }) => id > after).sort((a, b) => a.id - b.id);
-  const page = rest.slice(0, MAX_STREAMS_PER_ANSWER);
+  const page = rest.slice(0, Math.min(limit, MAX_STREAMS_PER_ANSWER));
   const next = rest.length > page.length ? page.at(-1)!.id : undefined;
   return { streams: page.map((stream) => factsOf(hub, stream)), next };
 }
@@ -123,12 +162,34 @@ const factsOf = (hub: Hub, stream: Stream): StreamFacts => ({
   user: stream.user,
   channels: stream.channels.channels.map(({ name }) => name),
   address: stream.address,
+  age: Math.max(0, hub.now() - stream.openedAt / TICKS_PER_SECOND),
   position: hub.positionOf(stream),
   isBlocked: stream.state === StreamState.Blocked,
 });
 
-function endAll(hub: Hub, streams: readonly Stream[], retryMs: number): number {
-  const farewell = Buffer.from(`${encodeRetry(retryMs)}:\n`);
-  for (const stream of streams) hub.end(stream, 'kicked', farewell);
+/** The first of all streams that several hubs have told of, in the order of their ids. */
+export function gatherStreams(answers: readonly StreamList[], limit: number): StreamList {
+  const all = answers.flatMap(({ streams }) => streams).sort((a, b) => a.id - b.id);
+  const streams = all.slice(0, limit);
+  const hasMore = all.length > limit || answers.some(({ next }) => next !== undefined);
+  return { streams, next: hasMore ? streams.at(-1)?.id : undefined };
+}
+
+// The first of them at once, and so many others that nobody else has to wait.
+function endAll(
+  hub: Hub,
+  streams: readonly Stream[],
+  [low, high]: readonly [number, number],
+): number {
+  let at = 0;
+  new Slices(() => {
+    const stream = streams[at];
+    if (stream === undefined) return false;
+    at += 1;
+    if (stream.state === StreamState.Closed) return true; // meanwhile
+    const farewell = `${encodeRetry(low + Math.random() * (high - low))}:\n`;
+    hub.end(stream, 'kicked', Buffer.from(farewell));
+    return true;
+  }).run();
   return streams.length;
 }

@@ -10,22 +10,9 @@ import { NEVER, type Timed } from '../log/timetable.ts';
 import { COMMENT } from '../wire/frame.ts';
 import type { ChannelSet } from './channel.ts';
 import type { Walk } from './members.ts';
+import { CLOSED_SINK, doNothing, type Sink, send } from './sink.ts';
 
-/** Where bytes go. uWebSockets.js's response has this shape. */
-export interface Sink {
-  /** Collects the writes of `fn` into one `send`. */
-  cork(fn: () => void): unknown;
-  /** Takes all bytes always; false means that some wait in user space. */
-  write(bytes: Uint8Array): boolean;
-  /** Ends the body cleanly. */
-  end(): unknown;
-  /** Drops the connection. */
-  close(): unknown;
-  /** Stops watching the socket, and its timer. */
-  pause(): unknown;
-  /** Watches the socket again for everything, with its timer as new. */
-  resume(): unknown;
-}
+export type { Sink } from './sink.ts';
 
 /** Who has to know what becomes of a stream. */
 export interface StreamOwner {
@@ -52,6 +39,7 @@ export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 /**
  * Why a stream is over. `left`: the client, or something on the way to it, closed the connection.
  * `replaced`: a newer one of the same user or address took its place. `kicked`: somebody asked for it.
+ * `revoked`: its token counts no more.
  */
 export type CloseReason =
   | 'left'
@@ -59,6 +47,7 @@ export type CloseReason =
   | 'expired'
   | 'replaced'
   | 'kicked'
+  | 'revoked'
   | 'drain'
   | 'error';
 
@@ -71,6 +60,10 @@ export interface StreamOptions {
   readonly channels: ChannelSet<Stream>;
   /** Counted against the limit per address; empty when there is none. */
   readonly address: string;
+  /** Unix seconds at which the token was made; 0 when it does not say. */
+  readonly issuedAt?: number;
+  /** The token's `jti`. */
+  readonly tokenId?: string | undefined;
   readonly position: number;
   /** Second of the monotonic clock at which the token expires. */
   readonly expiresAt: number;
@@ -83,6 +76,12 @@ export class Stream implements Timed {
   readonly channels: ChannelSet<Stream>;
   readonly address: string;
   readonly expiresAt: number;
+  readonly issuedAt: number;
+  readonly tokenId: string | undefined;
+  /** Tick at which it was opened. */
+  readonly openedAt: number;
+  /** The position from which it began. Owned by `positions`. */
+  startedBehind: number;
   /** Everything meant for this stream through this number has been written, or declared missing. */
   position: number;
   /** Number of the newest id that it was sent. */
@@ -110,8 +109,12 @@ export class Stream implements Timed {
     this.address = options.address;
     this.position = options.position;
     this.expiresAt = options.expiresAt;
+    this.issuedAt = options.issuedAt ?? 0;
+    this.tokenId = options.tokenId;
+    this.startedBehind = options.position;
     this.#owner = options.owner;
     this.writtenAt = this.#owner.tick;
+    this.openedAt = this.writtenAt;
   }
 
   /**
@@ -261,36 +264,3 @@ export class Stream implements Timed {
     this.#owner.closed(this, reason);
   }
 }
-
-// One closure for all streams, with what it works on beside it: a closure per stream would cost
-// memory, one per delivery time.
-let corkedSink: Sink;
-let corkedBytes: Uint8Array;
-let isNudged = false;
-let isTaken = false;
-
-function writeCorked(): void {
-  isTaken = corkedSink.write(corkedBytes);
-  // The addon sends the CRLF that ends a chunk with the next chunk only; clients that wait for it
-  // (urllib3, so Python's requests) would get every event one write late.
-  if (isTaken && isNudged) isTaken = corkedSink.write(COMMENT);
-}
-
-function send(sink: Sink, bytes: Uint8Array, withNudge: boolean): boolean {
-  corkedSink = sink;
-  corkedBytes = bytes;
-  isNudged = withNudge;
-  sink.cork(writeCorked);
-  return isTaken;
-}
-
-const doNothing = (): void => {};
-
-const CLOSED_SINK: Sink = {
-  cork: doNothing,
-  write: () => false,
-  end: doNothing,
-  close: doNothing,
-  pause: doNothing,
-  resume: doNothing,
-};

@@ -56,3 +56,7 @@ export function* dumpEntries(
 
 const plain = (to: Recipients): DumpedEntry['to'] =>
   typeof to === 'object' ? [...to] : (to ?? null);
+
+/** As an entry has them. */
+export const recipientsOf = (to: DumpedEntry['to']): Recipients =>
+  typeof to === 'string' ? to : to === null ? undefined : new Set(to);

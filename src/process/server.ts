@@ -7,14 +7,14 @@ import { ControlApp } from '../control/control-app.ts';
 import { createGuard } from '../control/guard.ts';
 import type { Route } from '../control/router.ts';
 import { Connections } from '../front/connections.ts';
-import { Front, type Fronts } from '../front/front.ts';
+import type { Fronts } from '../front/front.ts';
 import { OpenFiles } from '../front/open-files.ts';
 import type { ListenAddress } from '../http/address.ts';
 import { Listener } from '../http/listener.ts';
 import { NodeApp } from '../http/node-app.ts';
 import { NodeListener } from '../http/node-listener.ts';
 import { createApp, type HttpApp, type HttpHandler } from '../http/uws.ts';
-import { Hub } from '../hub/hub.ts';
+import type { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Logger } from '../logger.ts';
 import { openApi } from '../openapi/document.ts';
@@ -24,6 +24,8 @@ import { Crew, type CrewOptions } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { Handover } from './handover.ts';
 import { exposition } from './measures.ts';
+import { People } from './people.ts';
+import { soleFront } from './sole-front.ts';
 import { tryPage } from './try-page.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
@@ -34,8 +36,6 @@ const LAST_ANSWERS_MS = 50;
 
 /** What other threads get to close when the process ends on an error, in milliseconds. */
 const ABANDON_MS = 1_000;
-
-const BYTES_PER_MEGABYTE = 1_048_576;
 
 export interface ServerOptions {
   readonly config: Config & { readonly keys: TokenKeys };
@@ -55,6 +55,7 @@ export class Server {
   readonly #handover: Handover;
   readonly #files = new OpenFiles();
   readonly #connections: Connections;
+  readonly #people: People;
   readonly #fronts: Fronts;
   readonly #control: ControlApp;
   readonly #controlHttp: HttpApp;
@@ -69,10 +70,18 @@ export class Server {
     this.#config = config;
     this.#logger = logger;
     const tally = new Tally();
+    this.#people = new People(config);
     this.#connections = new Connections(this.#files, logger, tally);
     this.#handover = new Handover(config.snapshot, logger);
     if (config.threadCount === 1) {
-      const front = this.#soleFront();
+      const front = soleFront({
+        config,
+        logger,
+        connections: this.#connections,
+        epoch: this.#epoch,
+        handover: this.#handover,
+        onAttendance: this.#people.tell,
+      });
       this.#fronts = front;
       this.hub = front.hub;
     } else {
@@ -107,6 +116,7 @@ export class Server {
     if (this.#config.dev) this.#allowTryPage();
     this.#tellOfLowLimit();
     this.#fronts.start();
+    this.#people.start();
     this.#files.start();
     this.#control.phase = 'serving';
     const compat = this.#compatListener?.url;
@@ -192,6 +202,7 @@ export class Server {
 
   async #close(): Promise<void> {
     this.#files.close();
+    this.#people.stop();
     this.#refuseControl();
     await this.#fronts.close();
     this.#controlHttp.close();
@@ -217,35 +228,11 @@ export class Server {
     );
   }
 
-  #soleFront(): Front {
-    const config = this.#config;
-    return new Front({
-      config,
-      logger: this.#logger,
-      connections: this.#connections,
-      sharesPort: false,
-      makeHub: (onClosed) =>
-        this.#handover.take(
-          (olderEpochs) =>
-            new Hub({
-              retention: {
-                capacity: config.history,
-                ttlSeconds: config['history-ttl'],
-                budgetBytes: config.memory * BYTES_PER_MEGABYTE,
-              },
-              epoch: this.#epoch,
-              olderEpochs,
-              notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
-              onClosed,
-            }),
-        ),
-    });
-  }
-
   #crew(ways: Pick<CrewOptions, 'connections' | 'log' | 'failed'>): Crew {
     return new Crew({
       config: this.#config,
       epoch: this.#epoch,
+      onAttendance: this.#people.tell,
       takeHistory: (makeHub) => this.#handover.take(makeHub),
       ...ways,
     });
@@ -259,17 +246,21 @@ export class Server {
 
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
+    const fronts = this.#fronts;
+    const history = fronts instanceof Crew ? this.hub : undefined;
+    const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
-      publisher: new Sequencer(this.#epoch, this.#fronts.store),
+      publisher: this.#people.watch(new Sequencer(this.#epoch, fronts.store)),
+      routes: this.#people.routes({ fronts, history, idOf }),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret, config.tokens) : undefined,
       maxTokenSeconds: config['max-token-life'],
-      position: () => formatEventId(this.#epoch, this.#fronts.position),
+      position: () => idOf(fronts.position),
       isTight: this.#connections.isTight,
       maxBodyBytes: config['max-body'],
       metrics: (accept) =>
         exposition(accept, {
-          fronts: this.#fronts,
-          history: this.#fronts instanceof Crew ? this.hub : undefined,
+          fronts,
+          history,
           control: this.#control,
           connections: this.#connections,
         }),

@@ -20,6 +20,8 @@ export interface Published {
   readonly id: string;
   /** Open streams the event is meant for. */
   readonly streams: number;
+  /** Users it names that have no stream and are not away; undefined when there are none, or nobody knows. */
+  readonly offline?: readonly string[];
 }
 
 export interface Publisher {

@@ -5,6 +5,7 @@ import type { DrainOptions } from '../front/drain.ts';
 import { type Fronts, limitsOf } from '../front/front.ts';
 import { tlsFiles } from '../front/tls-files.ts';
 import { portToShare } from '../http/listener.ts';
+import type { OnAttendance } from '../hub/attendance.ts';
 import { Clockwork } from '../hub/clockwork.ts';
 import { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
@@ -34,6 +35,8 @@ export interface CrewOptions {
   readonly connections: Tally;
   /** Makes the hub that keeps everything. */
   readonly takeHistory: (makeHub: (olderEpochs: readonly Epoch[]) => Hub) => Hub;
+  /** Told of what each thread's hub tells. */
+  readonly onAttendance: OnAttendance;
   /** A line for the log, with its line end. */
   readonly log: (line: string) => void;
   /** An error in a thread that nobody caught: the process is to end. */
@@ -183,6 +186,7 @@ export class Crew implements Fronts {
       read: (question) => this.history.read(question),
       enter: (number, owner) => this.#enter(number, owner),
       left: (guest) => this.#guests.left(guest),
+      attended: this.#options.onAttendance,
       log,
       failed,
     });

@@ -1,6 +1,7 @@
 /** What the main thread and the others say to each other: plain data and shared memory. */
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
+import type { Attendee } from '../hub/attendance.ts';
 import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
 import type { Question } from '../hub/questions.ts';
 import type { Epoch } from '../log/lineage.ts';
@@ -61,10 +62,15 @@ export type FromThread =
   | { readonly kind: 'read'; readonly id: number; readonly question: DeeperQuestion }
   | { readonly kind: 'enter'; readonly id: number; readonly owner: Owner }
   | { readonly kind: 'left'; readonly guest: Guest }
+  /** Who has come and gone since the last time, in that order. */
+  | { readonly kind: 'attendance'; readonly changes: readonly AttendanceChange[] }
   /** A line for the log, with its line end. */
   | { readonly kind: 'log'; readonly line: string }
   /** An error that nobody caught: the process is to end. */
   | { readonly kind: 'fatal'; readonly error: PlainError };
+
+/** As `OnAttendance` is told it. */
+export type AttendanceChange = readonly [what: Attendee, name: string, isHere: boolean];
 
 /** An error, as far as it is to be told elsewhere. */
 export interface PlainError {

@@ -1,6 +1,7 @@
 /** One other thread, as the main thread sees it: calls with replies, and what it says by itself. */
 import { Worker } from 'node:worker_threads';
 import { ERROR_STATUS, type ErrorCode, TidingsError } from '../errors.ts';
+import type { OnAttendance } from '../hub/attendance.ts';
 import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
 import type { Owner, Refusal } from '../public/admission.ts';
 import type { Guest } from '../public/guests.ts';
@@ -16,6 +17,8 @@ export interface ThreadOwner {
   /** A stream there wants a place. */
   enter(thread: number, owner: Owner): Promise<Guest | Refusal>;
   left(guest: Guest): void;
+  /** The first or the last stream of a user or a channel there. */
+  attended: OnAttendance;
   log(line: string): void;
   /** An error that nobody caught there. */
   failed(error: Error): void;
@@ -79,6 +82,9 @@ export class Thread {
         return void this.#enter(message.id, message.owner);
       case 'left':
         return this.#owner.left(message.guest);
+      case 'attendance':
+        for (const change of message.changes) this.#owner.attended(...change);
+        return;
       case 'log':
         return this.#owner.log(message.line);
       case 'fatal':

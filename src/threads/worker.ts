@@ -10,6 +10,7 @@ import { Hub } from '../hub/hub.ts';
 import { answerOf } from '../hub/questions.ts';
 import { createLogger } from '../logger.ts';
 import { Tally } from '../tally.ts';
+import { AttendanceReport } from './attendance-report.ts';
 import { commonNow, countsOf, decodeBatch } from './batch.ts';
 import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
 import { RemoteGuests } from './remote-guests.ts';
@@ -29,6 +30,7 @@ const logger = createLogger(data.config['log-level'], {
   write: (line) => post({ kind: 'log', line }),
 });
 const files = new OpenFiles();
+const attendance = new AttendanceReport((changes) => post({ kind: 'attendance', changes }));
 const haste = new AbortController();
 const ranges = new Map<number, (range: DeeperRange) => void>();
 let lastRead = 0;
@@ -70,6 +72,7 @@ const front: Front = new Front({
           }),
       },
       onClosed,
+      onAttendance: attendance.note,
     });
     hub.startBehind(data.head);
     return hub;
@@ -95,6 +98,7 @@ port.on('message', (message: ToThread) => {
 function append(batch: SharedArrayBuffer): void {
   const { since, entries } = decodeBatch(batch, data.threads);
   front.hub.instruments.lots.ageMs = Math.max(0, commonNow() - since);
+  attendance.tell(); // so that whoever is counted below is known to be here
   front.hub.append(entries);
   const counts = countsOf(batch, data.thread);
   for (const [i, entry] of entries.entries()) counts[i] = front.hub.audience(entry);

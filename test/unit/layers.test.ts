@@ -15,6 +15,7 @@ const LAYERS = [
   ['front', 'openapi'],
   ['config'],
   ['control', 'public', 'metrics'],
+  ['presence'],
   ['publish', 'hub', 'auth', 'http'],
   ['log'],
   ['wire'],

@@ -1,0 +1,55 @@
+/** Who is there, for the control port: put together here, so that the server knows one thing of it. */
+import type { Config } from '../config/config.ts';
+import { PresenceDesk } from '../control/presence.ts';
+import type { Route } from '../control/router.ts';
+import type { Fronts } from '../front/front.ts';
+import type { Hub } from '../hub/hub.ts';
+import { AbsenteesPublisher } from '../presence/absentees.ts';
+import { Whereabouts } from '../presence/whereabouts.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import { inquiry } from './inquiry.ts';
+
+export interface PeopleParts {
+  readonly fronts: Fronts;
+  /** Where no front has it: the hub that keeps everything. */
+  readonly history: Hub | undefined;
+  /** The id of the event with this number. */
+  readonly idOf: (n: number) => string;
+}
+
+export class People {
+  readonly #whereabouts: Whereabouts;
+
+  constructor(config: Config) {
+    this.#whereabouts = new Whereabouts({ graceSeconds: config.grace });
+  }
+
+  /** To be told of what each thread's hub tells. */
+  get tell() {
+    return this.#whereabouts.tell;
+  }
+
+  /** What the control port answers. */
+  routes({ fronts, history, idOf }: PeopleParts): Route[] {
+    const desk = new PresenceDesk({
+      ask: inquiry(fronts, history),
+      isAlone: history === undefined,
+      stateOf: (user) => this.#whereabouts.users.stateOf(user),
+      idOf,
+    });
+    return desk.routes;
+  }
+
+  /** The publisher, whose answers then say who is offline. */
+  watch(publisher: Publisher): Publisher {
+    return new AbsenteesPublisher(publisher, this.#whereabouts.users);
+  }
+
+  start(): void {
+    this.#whereabouts.start();
+  }
+
+  stop(): void {
+    this.#whereabouts.stop();
+  }
+}

@@ -1,0 +1,33 @@
+/** The front of a server with one thread: its hub keeps everything, and takes the snapshot over. */
+import { Front, type FrontOptions } from '../front/front.ts';
+import type { OnAttendance } from '../hub/attendance.ts';
+import { Hub } from '../hub/hub.ts';
+import type { Handover } from './handover.ts';
+
+const BYTES_PER_MEGABYTE = 1_048_576;
+
+export interface SoleFrontOptions extends Pick<FrontOptions, 'config' | 'logger' | 'connections'> {
+  readonly epoch: string;
+  readonly handover: Handover;
+  readonly onAttendance: OnAttendance;
+}
+
+/** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
+export function soleFront({ epoch, handover, onAttendance, ...parts }: SoleFrontOptions): Front {
+  const { config } = parts;
+  const retention = {
+    capacity: config.history,
+    ttlSeconds: config['history-ttl'],
+    budgetBytes: config.memory * BYTES_PER_MEGABYTE,
+  };
+  const notices = { isOn: config.notices, heartbeatSeconds: config.heartbeat };
+  return new Front({
+    ...parts,
+    sharesPort: false,
+    makeHub: (onClosed) =>
+      handover.take(
+        (olderEpochs) =>
+          new Hub({ retention, epoch, olderEpochs, notices, onClosed, onAttendance }),
+      ),
+  });
+}
