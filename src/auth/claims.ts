@@ -18,6 +18,9 @@ export const MAX_CHANNELS_PER_TOKEN = 100;
  */
 export const CLOCK_TOLERANCE_SECONDS = 60;
 
+/** Longest `jti` that can be revoked, in characters. */
+export const MAX_TOKEN_ID_LENGTH = 256;
+
 /** What a verified token allows. */
 export interface Grant {
   readonly userId: string;
@@ -25,6 +28,10 @@ export interface Grant {
   readonly channels: readonly string[];
   /** Unix seconds. */
   readonly exp: number;
+  /** Unix seconds at which the token was made, whole; 0 when it does not say. */
+  readonly issuedAt: number;
+  /** Its `jti`; undefined when it has none that could be named. */
+  readonly tokenId: string | undefined;
   /** The id a stream starts behind that brings none of its own; at most 64 characters, of any kind. */
   readonly from: string | undefined;
 }
@@ -74,7 +81,7 @@ export function grantOf(claims: Claims, rules: TokenRules): Grant {
   const { maxLifeSeconds, issuers = [], audiences = [], now = unixSeconds } = rules;
   const time = now();
   const exp = expOf(claimOf(claims, 'exp'), time, maxLifeSeconds);
-  checkBegun('iat', claimOf(claims, 'iat'), time);
+  const iat = checkBegun('iat', claimOf(claims, 'iat'), time);
   checkBegun('nbf', claimOf(claims, 'nbf'), time);
   checkOneOf('iss', 'issuer', { allowed: issuers, values: [claimOf(claims, 'iss')] });
   checkOneOf('aud', 'audience', { allowed: audiences, values: [claimOf(claims, 'aud')].flat() });
@@ -82,6 +89,8 @@ export function grantOf(claims: Claims, rules: TokenRules): Grant {
     userId: userOf(claims, rules),
     channels: channelsOf(claims, rules),
     exp,
+    issuedAt: Math.floor(iat ?? 0),
+    tokenId: tokenIdOf(claimOf(claims, 'jti')),
     from: fromOf(claimOf(claims, 'from')),
   };
 }
@@ -101,11 +110,18 @@ function expOf(exp: unknown, now: number, maxLifeSeconds: number): number {
   return exp;
 }
 
-function checkBegun(claim: string, time: unknown, now: number): void {
-  if (time === undefined) return;
+function checkBegun(claim: string, time: unknown, now: number): number | undefined {
+  if (time === undefined) return undefined;
   if (typeof time !== 'number') throw new TokenRefused('must be a number of Unix seconds', claim);
   if (time > now + CLOCK_TOLERANCE_SECONDS)
     throw new TokenRefused('is in the future: compare the clocks of issuer and server', claim);
+  return time;
+}
+
+// Tokens were good with any `jti`, and stay so; one that cannot be named cannot be revoked by it.
+function tokenIdOf(jti: unknown): string | undefined {
+  const id = numberAsName(jti);
+  return typeof id === 'string' && id !== '' && id.length <= MAX_TOKEN_ID_LENGTH ? id : undefined;
 }
 
 function checkOneOf(

@@ -25,7 +25,7 @@ import {
 import { type Call, get, post, type Route } from './router.ts';
 
 /** Users that one question may name. */
-const MAX_USERS_PER_QUESTION = 1_000;
+export const MAX_USERS_PER_QUESTION = 1_000;
 
 /** When a page comes back whose stream was ended on request, in milliseconds: spread, as after a cut. */
 const DISCONNECTED_RETRY_MS = [1_000, 4_000] as const;

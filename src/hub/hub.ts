@@ -11,66 +11,30 @@ import {
   mostBytes,
   type NewEntry,
 } from '../log/entry.ts';
-import { type Epoch, Lineage } from '../log/lineage.ts';
-import type { Retention, RetentionLimits } from '../log/retention.ts';
+import { Lineage } from '../log/lineage.ts';
+import type { Retention } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
 import { ownBytes } from '../wire/frame.ts';
-import { Attendance, type OnAttendance } from './attendance.ts';
+import { Attendance } from './attendance.ts';
 import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
-import {
-  type DeeperLog,
-  type DeeperQuestion,
-  type DeeperRange,
-  DeeperReader,
-  rangeOf,
-} from './deeper-log.ts';
+import { type DeeperQuestion, type DeeperRange, DeeperReader, rangeOf } from './deeper-log.ts';
 import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
+import type { HubOptions, OpenOptions } from './hub-options.ts';
 import { Instruments } from './instruments.ts';
-import { type NoticeOptions, Notices } from './notices.ts';
-import { Positions, type Start } from './positions.ts';
+import { Notices } from './notices.ts';
+import { Positions } from './positions.ts';
+import { Revocations } from './revocations.ts';
 import { Room } from './room.ts';
 import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
 
-export interface HubOptions {
-  readonly retention: RetentionLimits;
-  /** The epoch of the numbers of entries, as clients see it in ids. */
-  readonly epoch: string;
-  /** Epochs of the history that is to be restored, oldest first; their ids are accepted. */
-  readonly olderEpochs?: readonly Epoch[];
-  readonly notices: NoticeOptions;
-  /** Where what this hub has evicted may still be; undefined: nowhere. */
-  readonly deeperLog?: DeeperLog;
-  /** Number that the one order has reached, where this hub may not have everything yet; undefined: it has. */
-  readonly newest?: () => number;
-  /** An id that was passed by so many seconds ago has fallen behind; half the time to live by itself. */
-  readonly staleSeconds?: number;
-  /** Ids of streams count on from here, so that those of several hubs differ; 0 by itself. */
-  readonly lastStreamId?: number;
-  /** Told once of every stream that is over. */
-  readonly onClosed?: (stream: Stream, reason: CloseReason) => void;
-  /** Told of the first and the last stream of each user and channel. */
-  readonly onAttendance?: OnAttendance;
-  /** Seconds of a monotonic clock. */
-  readonly now?: () => number;
-}
-
-export interface OpenOptions extends Start {
-  readonly user: string;
-  /** Without duplicates. */
-  readonly channels: readonly string[];
-  readonly address: string;
-  readonly expiresAt: number;
-  /** Unix seconds at which the token was made. */
-  readonly issuedAt?: number;
-  /** The token's `jti`. */
-  readonly tokenId?: string | undefined;
-}
+export type { HubOptions, OpenOptions } from './hub-options.ts';
 
 export class Hub {
   readonly attendance: Attendance;
+  readonly revocations: Revocations;
   readonly flow: Flow;
   /** Channels that hold something, by when they are to `expire`. */
   readonly aging: Timetable<Channel<Stream>>;
@@ -88,6 +52,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#lastStreamId = options.lastStreamId ?? 0;
     this.now = options.now ?? monotonicSeconds;
+    this.revocations = new Revocations(options.maxRevocations);
     this.instruments = new Instruments(this.now);
     this.#lineage = new Lineage(options.epoch, options.olderEpochs);
     this.#onClosed = options.onClosed ?? (() => {});

@@ -15,11 +15,15 @@ import {
 import type { Hub } from './hub.ts';
 import { type Measures, measuresOf } from './measures.ts';
 import type { Page } from './pages.ts';
+import type { Revocation } from './revocations.ts';
 import { Slices } from './slices.ts';
 import { type Stream, StreamState } from './stream.ts';
 
 /** Streams in one answer, at most; the next ones come with `after`. */
 export const MAX_STREAMS_PER_ANSWER = 1_000;
+
+/** When a page comes back to hear that its token counts no more, in milliseconds. */
+const REVOKED_RETRY_MS = 1_000;
 
 /** Which streams: those for which everything given here is true; of none, all. */
 export interface Selection {
@@ -39,6 +43,8 @@ export type Question =
       readonly after?: number;
       readonly limit?: number;
     }
+  /** Ends those whose token is revoked now, and takes no others in. */
+  | { readonly ask: 'revoke'; readonly revocations: readonly Revocation[] }
   | ChannelsQuestion
   | MembersQuestion
   /** Ends them on a whole frame; they come back after so many milliseconds, spread between two bounds. */
@@ -106,6 +112,8 @@ export function answerOf(hub: Hub, question: Question): AnyAnswer {
       return measuresOf(hub);
     case 'streams':
       return listOf(hub, selected(hub, question.which), question);
+    case 'revoke':
+      return { count: revoke(hub, question.revocations) };
     case 'channels':
       return channelsOf(hub, question);
     case 'members':
@@ -173,6 +181,22 @@ export function gatherStreams(answers: readonly StreamList[], limit: number): St
   const streams = all.slice(0, limit);
   const hasMore = all.length > limit || answers.some(({ next }) => next !== undefined);
   return { streams, next: hasMore ? streams.at(-1)?.id : undefined };
+}
+
+// All at once, so that nothing emitted after this gets to them.
+function revoke(hub: Hub, revocations: readonly Revocation[]): number {
+  const farewell = Buffer.from(`${encodeRetry(REVOKED_RETRY_MS)}:\n`);
+  let count = 0;
+  for (const revocation of revocations) {
+    hub.revocations.add(revocation);
+    const { kind, name } = revocation;
+    for (const stream of kind === 'user' ? [...hub.attendance.of(name)] : hub.streams) {
+      if (!hub.revocations.covers(stream)) continue;
+      hub.end(stream, 'revoked', farewell);
+      count += 1;
+    }
+  }
+  return count;
 }
 
 // The first of them at once, and so many others that nobody else has to wait.

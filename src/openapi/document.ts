@@ -11,6 +11,7 @@ import { COOKIE_NAME } from '../public/stream-request.ts';
 import { VERSION } from '../version.ts';
 import { emitEndpoints } from './emit.ts';
 import { type Endpoints, type Facts, operationOf, type Part, withPosition } from './endpoint.ts';
+import { peopleEndpoints } from './people.ts';
 import { SCHEMAS } from './schemas.ts';
 import { STATE_ENDPOINTS } from './state.ts';
 import { STREAM_SCHEMAS, streamEndpoint } from './stream.ts';
@@ -26,6 +27,7 @@ export interface KnownRoute {
 export const controlEndpoints = (facts: Facts): Endpoints => ({
   ...emitEndpoints(facts),
   ...tokenEndpoints(facts),
+  ...peopleEndpoints(facts),
   ...STATE_ENDPOINTS,
 });
 

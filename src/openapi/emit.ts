@@ -1,8 +1,9 @@
 /** `POST /emit/`, described. */
 import { MAX_NAME_BYTES } from '../auth/names.ts';
 import { MAX_CHANNELS_PER_EMIT, MAX_USERS_PER_EMIT } from '../control/requests.ts';
+import { MAX_OFFLINE_TOLD } from '../presence/absentees.ts';
 import { SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
-import { answered, type Endpoints, type Facts, object, type Part, ref } from './endpoint.ts';
+import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
 import { oneOrMore } from './schemas.ts';
 
 const EVENT: Part = {
@@ -82,10 +83,21 @@ export const emitEndpoints = ({ config }: Facts): Endpoints => ({
       200: answered(
         'It has its place in the order, and is in the log of its channels.',
         'application/json',
-        object({
-          id: ref('EventId'),
-          streams: { type: 'integer', minimum: 0, description: 'Open streams it is for.' },
-        }),
+        {
+          type: 'object',
+          required: ['id', 'streams'],
+          properties: {
+            id: ref('EventId'),
+            streams: { type: 'integer', minimum: 0, description: 'Open streams it is for.' },
+            offline: {
+              type: 'array',
+              items: ref('Name'),
+              minItems: 1,
+              maxItems: MAX_OFFLINE_TOLD,
+              description: 'Users it names who have no stream and are not away.',
+            },
+          },
+        },
       ),
     },
     refuses: [

@@ -70,6 +70,7 @@ export class Handover {
         );
       hub = makeHub(dump.epochs);
       hub.restore(dump);
+      for (const revocation of dump.revocations) hub.revocations.add(revocation);
     });
     return hub;
   }
@@ -116,7 +117,10 @@ export class Handover {
     if (!this.isWanted) return;
     try {
       if (this.#isUnread && existsSync(this.#path)) setAside(this.#path);
-      const entries = writeSnapshot(this.#path, hub.dump());
+      const entries = writeSnapshot(this.#path, {
+        ...hub.dump(),
+        revocations: hub.revocations.list(),
+      });
       this.#logger.info({ entries }, 'snapshot written');
     } catch (error) {
       this.#logger.error({ err: error, file: this.#path }, NOT_WRITTEN);

@@ -1,6 +1,7 @@
 /** Who is there, for the control port: put together here, so that the server knows one thing of it. */
 import type { Config } from '../config/config.ts';
 import { PresenceDesk } from '../control/presence.ts';
+import { RevocationDesk } from '../control/revocations.ts';
 import type { Route } from '../control/router.ts';
 import type { Fronts } from '../front/front.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -11,8 +12,12 @@ import { inquiry } from './inquiry.ts';
 
 export interface PeopleParts {
   readonly fronts: Fronts;
-  /** Where no front has it: the hub that keeps everything. */
-  readonly history: Hub | undefined;
+  /** The hub that keeps everything. */
+  readonly hub: Hub;
+  /** That hub has all streams, too. */
+  readonly isAlone: boolean;
+  /** Longest life of a token, in seconds. */
+  readonly maxTokenSeconds: number;
   /** The id of the event with this number. */
   readonly idOf: (n: number) => string;
 }
@@ -30,14 +35,16 @@ export class People {
   }
 
   /** What the control port answers. */
-  routes({ fronts, history, idOf }: PeopleParts): Route[] {
+  routes({ fronts, hub, isAlone, idOf, maxTokenSeconds }: PeopleParts): Route[] {
+    const ask = inquiry(fronts, isAlone ? undefined : hub);
     const desk = new PresenceDesk({
-      ask: inquiry(fronts, history),
-      isAlone: history === undefined,
+      ask,
+      isAlone,
       stateOf: (user) => this.#whereabouts.users.stateOf(user),
       idOf,
     });
-    return desk.routes;
+    const revocations = new RevocationDesk({ ask, revocations: hub.revocations, maxTokenSeconds });
+    return [...desk.routes, ...revocations.routes];
   }
 
   /** The publisher, whose answers then say who is offline. */

@@ -251,7 +251,13 @@ export class Server {
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
       publisher: this.#people.watch(new Sequencer(this.#epoch, fronts.store)),
-      routes: this.#people.routes({ fronts, history, idOf }),
+      routes: this.#people.routes({
+        fronts,
+        hub: this.hub,
+        isAlone: history === undefined,
+        idOf,
+        maxTokenSeconds: config['max-token-life'],
+      }),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret, config.tokens) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => idOf(fronts.position),

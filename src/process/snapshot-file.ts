@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Dump } from '../log/dump.ts';
-import { FORMAT, isObject } from './snapshot-format.ts';
+import { FORMAT, isObject, type Snapshot } from './snapshot-format.ts';
 
 /** Characters gathered before they are written. */
 const WRITE_CHARS = 1_048_576;
@@ -17,7 +17,7 @@ const NEWLINE = '\n';
  * Writes beside `path`, then takes its place at once. Returns how many entries there are.
  * @throws what the file system says; then what was at `path` is still there
  */
-export function writeSnapshot(path: string, dump: Dump, now = unixSeconds): number {
+export function writeSnapshot(path: string, dump: Dump | Snapshot, now = unixSeconds): number {
   const beside = `${path}.new`;
   rmSync(beside, { force: true });
   try {

@@ -4,6 +4,7 @@
  * come from another version, or be something else altogether.
  */
 import { nameFault } from '../auth/names.ts';
+import { MAX_REVOCATIONS, type Revocation } from '../hub/revocations.ts';
 import type { Dump, DumpedEntry } from '../log/dump.ts';
 import type { Eviction } from '../log/evictions.ts';
 import { type Epoch, MAX_EPOCHS } from '../log/lineage.ts';
@@ -21,8 +22,13 @@ export const MAX_HEAD = 2 ** 49;
 /** What is in the file is not a whole snapshot that this version reads. */
 export class UnusableSnapshot extends Error {}
 
+/** What a hub knows, and what is kept beside it. */
+export interface Snapshot extends Dump {
+  readonly revocations: readonly Revocation[];
+}
+
 /** The first line. */
-export interface Head extends Omit<Dump, 'evictions' | 'entries'> {
+export interface Head extends Omit<Snapshot, 'evictions' | 'entries'> {
   readonly format: number;
   /** Unix seconds of the writing. */
   readonly time: number;
@@ -42,7 +48,32 @@ export function parseHead(value: unknown): Head {
     throw new UnusableSnapshot('its first line has numbers that cannot be');
   const epochs = format === 1 ? [{ epoch: fields['epoch'], head }] : fields['epochs'];
   const evictions = format === 1 ? parseEvictedThrough(fields['evictedThrough'], head) : [];
-  return { format, time, head, evictedElsewhere, evictions, epochs: parseEpochs(epochs, head) };
+  return {
+    format,
+    time,
+    head,
+    evictedElsewhere,
+    evictions,
+    epochs: parseEpochs(epochs, head),
+    revocations: parseRevocations(fields['revocations'] ?? []),
+  };
+}
+
+// Versions that knew of none have written none.
+function parseRevocations(value: unknown): Revocation[] {
+  if (!Array.isArray(value) || value.length > MAX_REVOCATIONS)
+    throw new UnusableSnapshot(`it has not at most ${MAX_REVOCATIONS} revocations`);
+  return value.map((item: unknown) => {
+    const { kind, name, issuedBefore, until }: Fields = isObject(item) ? item : {};
+    if (
+      (kind === 'user' || kind === 'token') &&
+      typeof name === 'string' &&
+      isAmount(issuedBefore) &&
+      isAmount(until)
+    )
+      return { kind, name, issuedBefore, until };
+    throw new UnusableSnapshot('it has a revocation that cannot be');
+  });
 }
 
 // Format 1 knows through which number a channel has evicted, not whose entries they were.

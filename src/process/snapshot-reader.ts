@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import type { Dump, DumpedEntry } from '../log/dump.ts';
+import type { DumpedEntry } from '../log/dump.ts';
 import type { Eviction } from '../log/evictions.ts';
 import { readLines } from './line-reader.ts';
 import {
@@ -11,6 +11,7 @@ import {
   parseEviction,
   parseHead,
   parseTail,
+  type Snapshot,
   UnusableSnapshot,
 } from './snapshot-format.ts';
 
@@ -30,7 +31,7 @@ export interface ReadOptions {
  */
 export function readSnapshot(
   path: string,
-  use: (dump: Dump) => void,
+  use: (snapshot: Snapshot) => void,
   { now = unixSeconds, blockBytes }: ReadOptions = {},
 ): boolean {
   if (!existsSync(path)) return false;
@@ -42,6 +43,7 @@ export function readSnapshot(
     use({
       epochs: head.epochs,
       head: head.head,
+      revocations: head.revocations,
       evictedElsewhere: head.evictedElsewhere,
       evictions: evictionsOf(lines, head),
       entries,

@@ -35,6 +35,9 @@ const REPLACED_RETRY_MS = [300_000, 600_000] as const;
 
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
 
+/** The answer that makes a native EventSource stay away for good. */
+const REVOKED: Answer = { status: 204 };
+
 export interface PublicOptions {
   readonly hub: Hub;
   readonly verify: Verify;
@@ -74,8 +77,9 @@ export class PublicApp {
   readonly #random: () => number;
   readonly #now: () => number;
   /** Streams that were not opened, by why. */
-  readonly refused = new Counts<Later | 'token'>([
+  readonly refused = new Counts<Later | 'token' | 'revoked'>([
     'token',
+    'revoked',
     'streams',
     'streams-per-user',
     'streams-per-address',
@@ -160,9 +164,10 @@ export class PublicApp {
 
   #probe(exchange: Exchange, req: HttpRequest): void {
     const grant = this.#authorise(exchange, req);
-    const well = () => exchange.answer({ status: 200, headers: STREAM_HEADERS });
-    if (grant instanceof Promise) this.#wait(exchange, grant, well);
-    else well();
+    const tell = (known: Grant) =>
+      exchange.answer(this.#isRevoked(known) ? REVOKED : { status: 200, headers: STREAM_HEADERS });
+    if (grant instanceof Promise) this.#wait(exchange, grant, tell);
+    else tell(grant);
   }
 
   // Three steps: whose stream it is, whether there is room for it, the stream. Each of the first two may
@@ -179,6 +184,7 @@ export class PublicApp {
   }
 
   #admit(arrival: Arrival, grant: Grant): void {
+    if (this.#isRevoked(grant)) return this.#turnAway(arrival.exchange);
     const { guests } = this.#options;
     if (guests === undefined || this.isDraining) return void this.#enter(arrival, grant);
     const { exchange, address } = arrival;
@@ -206,17 +212,17 @@ export class PublicApp {
 
   /** Undefined when the stream was refused. */
   #enter({ exchange, address, lastEventId }: Arrival, grant: Grant): Stream | undefined {
+    if (this.#isRevoked(grant)) return this.#turnAway(exchange);
     const refusal = this.isDraining ? 'draining' : this.#refusal({ user: grant.userId, address });
-    if (refusal !== undefined) {
-      this.#sendAway(exchange, refusal);
-      return undefined;
-    }
+    if (refusal !== undefined) return this.#sendAway(exchange, refusal);
     const res = exchange.takeOver();
     writeStreamHead(res, this.#options.cors.headers(exchange.head.origin));
     const stream = this.#options.hub.open(res, {
       user: grant.userId,
       channels: grant.channels,
       address,
+      issuedAt: grant.issuedAt,
+      tokenId: grant.tokenId,
       expiresAt: this.#expiresAt(grant.exp),
       lastEventId: lastEventId ?? grant.from,
       // First bytes at once: they carry the head through proxies that wait for a body.
@@ -225,6 +231,17 @@ export class PublicApp {
     this.#admission.enter(stream);
     watch(res, stream);
     return stream;
+  }
+
+  #turnAway(exchange: Exchange): undefined {
+    this.refused.add('revoked');
+    this.#options.logger.debug('stream refused: its token is revoked');
+    exchange.answer(REVOKED);
+  }
+
+  // To be asked in the very turn in which a stream opens: what is revoked later ends it.
+  #isRevoked({ userId, issuedAt, tokenId }: Grant): boolean {
+    return this.#options.hub.revocations.covers({ user: userId, issuedAt, tokenId });
   }
 
   // What an owner has too many of gives way, once for the user and once for the address at most.
@@ -244,7 +261,7 @@ export class PublicApp {
     return this.#options.hub.now() + (exp - this.#now());
   }
 
-  #sendAway(exchange: Exchange, why: Later): void {
+  #sendAway(exchange: Exchange, why: Later): undefined {
     this.refused.add(why);
     this.#options.logger.debug({ refusal: why }, 'stream refused');
     exchange.answer(comeBack(exchange.head, why, this.#between(REFUSED_RETRY_MS)));

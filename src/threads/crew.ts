@@ -100,6 +100,8 @@ export class Crew implements Fronts {
     this.#threads = Array.from({ length: this.#options.config.threadCount }, (_, thread) =>
       this.#startThread(thread),
     );
+    const revocations = this.history.revocations.list();
+    await this.ask({ ask: 'revoke', revocations });
     const urls = await this.#callAll<string>({ do: 'listen', port });
     this.#url = urls[0]!;
   }

@@ -9,6 +9,7 @@ import {
 } from '../support/chromium.ts';
 import { eventsUrl, heartbeats, say } from '../support/client-scenarios.ts';
 import { startSite, startWireTap, type WireTap } from '../support/client-site.ts';
+import { post } from '../support/emitting.ts';
 import { type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -151,3 +152,24 @@ browserTest('one stream too many comes back by itself when there is room', async
   };
   await eventually(streams, { withinMs: 10_000, what: 'an event after the wait' });
 });
+
+browserTest(
+  'a token that is revoked while it streams ends the stream, and the page stays away',
+  async (t) => {
+    const { server, stream, tap } = await openScene(t, { args: ['-heartbeat', '1'] });
+    await stream.arrived('open', 1);
+    await say(server, 'before');
+    await stream.arrived('message', 1);
+    const { status } = await post(`${server.controlUrl}/revoke/`, { userId: 'ann', ttl: 60 });
+    assert.equal(status, 200);
+    await say(server, 'after');
+    await eventually(async () => (await stream.readyState()) === 2, { withinMs: 15_000 });
+    assert.deepEqual(
+      tap.requests.map(({ method }) => method),
+      ['GET', 'GET'],
+    );
+    await heartbeats(t, server, 5);
+    assert.deepEqual(await trail(stream), ['open 1', 'message 1', 'error 0', 'error 2']);
+    assert.equal(tap.requests.length, 2);
+  },
+);

@@ -21,6 +21,8 @@ const grantFor = (userId: string): Grant => ({
   channels: ['news'],
   exp: Date.now() / 1000 + 60,
   from: undefined,
+  issuedAt: 0,
+  tokenId: undefined,
 });
 
 /** A public listener whose verifier answers when the test says so. */

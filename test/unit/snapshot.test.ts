@@ -4,13 +4,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Revocation } from '../../src/hub/revocations.ts';
 import { ChannelLog } from '../../src/log/channel-log.ts';
 import { type Dump, dumpEntries } from '../../src/log/dump.ts';
 import type { Entry } from '../../src/log/entry.ts';
 import { MAX_EPOCHS } from '../../src/log/lineage.ts';
 import { removeSnapshot, setAside, writeSnapshot } from '../../src/process/snapshot-file.ts';
-import { MAX_HEAD, UnusableSnapshot } from '../../src/process/snapshot-format.ts';
+import { MAX_HEAD, type Snapshot, UnusableSnapshot } from '../../src/process/snapshot-format.ts';
 import { type ReadOptions, readSnapshot } from '../../src/process/snapshot-reader.ts';
+import { newHub } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
 
 const SAMPLE = {
@@ -40,8 +42,9 @@ const pathFor = (t: TestContext): string => {
 /** What the file holds, or undefined. */
 function read(path: string, options: ReadOptions = {}): Dump | undefined {
   let found: Dump | undefined;
-  const use = (dump: Dump) => {
-    found = { ...dump, evictions: [...dump.evictions], entries: [...dump.entries] };
+  const use = (dump: Snapshot) => {
+    const { revocations: _, ...rest } = dump;
+    found = { ...rest, evictions: [...dump.evictions], entries: [...dump.entries] };
   };
   readSnapshot(path, use, { now: () => 100, ...options });
   return found;
@@ -117,6 +120,30 @@ const ENTRY = { n: 3, to: null, channels: ['news'], text: 'id: old-3\n\n', age: 
 
 const linesOf = (...values: unknown[]): string =>
   values.map((value) => `${JSON.stringify(value)}\n`).join('');
+
+test('snapshot - revocations are kept, and a file of a version that knew of none is read', (t) => {
+  const path = pathFor(t);
+  const revocations: Revocation[] = [
+    { kind: 'user', name: 'ann', issuedBefore: 5, until: 60 },
+    { kind: 'token', name: '\ud83d', issuedBefore: 0, until: 70 },
+  ];
+  const seen: unknown[] = [];
+  const read = () =>
+    readSnapshot(path, (snapshot) => {
+      seen.push(snapshot.revocations);
+      for (const _ of snapshot.evictions);
+      for (const _ of snapshot.entries);
+    });
+  writeSnapshot(path, { ...newHub().dump(), revocations });
+  read();
+  writeSnapshot(path, newHub().dump());
+  read();
+  assert.deepEqual(seen, [revocations, []]);
+  for (const wrong of [[{ kind: 'user' }], [1], {}, [{ ...revocations[0], until: -1 }]]) {
+    writeSnapshot(path, { ...newHub().dump(), revocations: wrong as Revocation[] });
+    assert.throws(read, UnusableSnapshot);
+  }
+});
 
 test('snapshot - format 1 is read', (t) => {
   const path = pathFor(t);

@@ -1,0 +1,112 @@
+/** Tokens that are to count no more: asked for, and listed. */
+import { CLOCK_TOLERANCE_SECONDS, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
+import { checkName } from '../auth/names.ts';
+import { TidingsError } from '../errors.ts';
+import { type Answer, json } from '../http/answer.ts';
+import { pageOf } from '../hub/pages.ts';
+import type { Revocation, Revocations } from '../hub/revocations.ts';
+import { type Fields, textOf } from './fields.ts';
+import type { Ask } from './presence.ts';
+import { cursorFor, cursorIn, invalid, isText, limitOf, nameIn, queryFields } from './queries.ts';
+import { type Call, get, post, type Route } from './router.ts';
+
+export interface RevocationOptions {
+  /** Adds to the list of every hub, and ends what is open. */
+  readonly ask: Ask;
+  /** The list that is kept. */
+  readonly revocations: Revocations;
+  /** Longest life of a token, in seconds. */
+  readonly maxTokenSeconds: number;
+  /** Unix seconds. */
+  readonly now?: () => number;
+}
+
+export class RevocationDesk {
+  readonly #options: RevocationOptions;
+  readonly #now: () => number;
+
+  constructor(options: RevocationOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => Date.now() / 1_000);
+  }
+
+  get routes(): Route[] {
+    return [
+      post('/revoke/', (fields) => this.#revoke(fields)),
+      get('/revocations/', (call) => this.#list(call)),
+    ];
+  }
+
+  async #revoke(fields: Fields): Promise<Answer> {
+    const revocation = this.#revocationOf(fields);
+    this.#options.revocations.add(revocation);
+    const answers = await this.#options.ask({ ask: 'revoke', revocations: [revocation] });
+    const streams = answers.reduce((sum, { count }) => sum + count, 0);
+    return json(200, { ...told(revocation), streams });
+  }
+
+  #list({ query }: Call): Answer {
+    const fields = queryFields(query);
+    const after = cursorIn(fields, isText);
+    const { rows, next } = pageOf(this.#options.revocations.list(), {
+      compare: (a, b) => placeOf(a).localeCompare(placeOf(b)),
+      after: after === undefined ? undefined : fromPlace(after),
+      limit: limitOf(fields),
+    });
+    const more = next === undefined ? {} : { next: cursorFor(placeOf(next)) };
+    return json(200, { revocations: rows.map(told), ...more });
+  }
+
+  #revocationOf(fields: Fields): Revocation {
+    const user = nameIn(fields, 'userId');
+    const tokenId = textOf(fields, 'tokenId');
+    const until = Math.ceil(this.#now()) + this.#ttlIn(fields);
+    if (user !== undefined && tokenId === undefined) {
+      const issuedBefore = this.#issuedBeforeIn(fields);
+      return { kind: 'user', name: checkName('userId', user), issuedBefore, until };
+    }
+    if (tokenId === undefined || user !== undefined)
+      throw new TidingsError('FIELD_MISSING', 'say which tokens: userId, or tokenId');
+    if (tokenId !== '' && tokenId.length <= MAX_TOKEN_ID_LENGTH)
+      return { kind: 'token', name: tokenId, issuedBefore: 0, until };
+    throw invalid(`tokenId must have 1 to ${MAX_TOKEN_ID_LENGTH} characters`);
+  }
+
+  #ttlIn(fields: Fields): number {
+    const max = this.#options.maxTokenSeconds;
+    const seconds = secondsIn(fields, 'ttl') ?? max;
+    if (Number.isInteger(seconds) && seconds >= 1 && seconds <= max) return seconds;
+    throw invalid(`ttl must be a whole number of seconds from 1 to ${max} (-max-token-life)`);
+  }
+
+  // A token says the second in which it was made: all of the present one counts as before now.
+  #issuedBeforeIn(fields: Fields): number {
+    const now = Math.floor(this.#now()) + 1;
+    if ((fields.values.get('issuedBefore') ?? 'now') === 'now') return now;
+    const seconds = secondsIn(fields, 'issuedBefore') ?? now;
+    if (seconds >= 1 && seconds <= now + CLOCK_TOLERANCE_SECONDS) return seconds;
+    throw invalid('issuedBefore must be now, or Unix seconds that are not in the future');
+  }
+}
+
+// A form has only text; in JSON a number must be a number.
+function secondsIn(fields: Fields, name: string): number | undefined {
+  const value = fields.values.get(name);
+  if (value === undefined) return undefined;
+  if (typeof value === 'number') return value;
+  return fields.isForm && typeof value === 'string' && /^\d{1,12}$/.test(value)
+    ? Number(value)
+    : Number.NaN;
+}
+
+const told = ({ kind, name, issuedBefore, until }: Revocation): object =>
+  kind === 'user' ? { userId: name, issuedBefore, until } : { tokenId: name, until };
+
+const placeOf = ({ kind, name }: Revocation): string => `${kind} ${name}`;
+
+const fromPlace = (place: string): Revocation => ({
+  kind: place.startsWith('user ') ? 'user' : 'token',
+  name: place.slice(place.indexOf(' ') + 1),
+  issuedBefore: 0,
+  until: 0,
+});

@@ -1,0 +1,219 @@
+/** Who is there, ending streams, and revoking tokens: described. */
+import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
+import { MAX_USERS_PER_QUESTION } from '../control/presence.ts';
+import type { ErrorCode } from '../errors.ts';
+import { CHANNEL_ORDERS } from '../hub/census.ts';
+import { MAX_ROWS_PER_PAGE } from '../hub/pages.ts';
+import { answered, type Endpoint, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
+
+const COUNT: Part = { type: 'integer', minimum: 0 };
+const TEXT: Part = { type: 'string' };
+const SECONDS: Part = { type: 'number', minimum: 0 };
+
+const STATE: Part = { enum: ['online', 'away', 'offline'] };
+
+const NEXT: Part = {
+  type: 'string',
+  description: 'The `cursor` of the next page, if there is one.',
+};
+
+/** Members that are not `optional` are always there. */
+const members = (properties: Readonly<Record<string, Part>>, ...optional: string[]): Part => ({
+  type: 'object',
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  properties,
+});
+
+const json = (description: string, schema: Part) => ({
+  200: answered(description, 'application/json', schema),
+});
+
+const inQuery = (name: string, schema: Part, description: string): Part => {
+  return { name, in: 'query', schema, description };
+};
+
+const inPath = (name: string): Part => {
+  return { name, in: 'path', required: true, schema: ref('Name') };
+};
+
+const PAGE: readonly Part[] = [
+  inQuery(
+    'limit',
+    { type: 'integer', minimum: 1, maximum: MAX_ROWS_PER_PAGE, default: 100 },
+    'Rows in this page, at most.',
+  ),
+  inQuery('cursor', TEXT, 'The `next` of the page before.'),
+];
+
+const STREAM: Part = members(
+  {
+    id: { type: 'string', description: 'For `POST /disconnect/`; without a meaning.' },
+    channels: { type: 'array', items: ref('Name') },
+    since: { type: 'string', format: 'date-time' },
+    address: { type: 'string', description: 'Only when addresses are counted.' },
+    position: ref('EventId'),
+    blocked: { type: 'boolean', description: 'It takes nothing for now.' },
+  },
+  'address',
+);
+
+const CHANNEL_FACTS = { streams: COUNT, entries: COUNT, bytes: COUNT };
+
+const QUERY_FAULTS: readonly ErrorCode[] = ['FIELD_MISSING', 'FIELD_INVALID', 'BODY_MALFORMED'];
+const BODY_FAULTS: readonly ErrorCode[] = [
+  ...QUERY_FAULTS,
+  'BODY_TOO_LARGE',
+  'MEDIA_TYPE_UNSUPPORTED',
+];
+
+const ASKING: Endpoints = {
+  'GET /users/': {
+    id: 'usersStates',
+    summary: 'Which of these users are online, away or offline',
+    parameters: [
+      inQuery(
+        'ids',
+        TEXT,
+        `Users, separated by commas; with id ${MAX_USERS_PER_QUESTION} at most.`,
+      ),
+      inQuery('id', { type: 'array', items: ref('Name') }, 'Users, one each.'),
+    ],
+    answers: json('By user.', { type: 'object', additionalProperties: STATE }),
+    refuses: QUERY_FAULTS,
+  },
+  'GET /users/{id}/': {
+    id: 'user',
+    summary: 'A user and its streams',
+    parameters: [inPath('id'), ...PAGE],
+    answers: json(
+      'Streams in the order in which they were opened, in each thread.',
+      members(
+        { user: ref('Name'), state: STATE, streams: { type: 'array', items: STREAM }, next: NEXT },
+        'next',
+      ),
+    ),
+    refuses: QUERY_FAULTS,
+  },
+  'GET /channels/': {
+    id: 'channels',
+    summary: 'Channels, with what is on them',
+    parameters: [
+      inQuery(
+        'sort',
+        { enum: [...CHANNEL_ORDERS], default: 'name' },
+        'Numbers: the largest first.',
+      ),
+      inQuery('prefix', ref('Name'), 'Only names that begin so.'),
+      ...PAGE,
+    ],
+    answers: json(
+      'A page of them.',
+      members(
+        {
+          channels: {
+            type: 'array',
+            items: members({ name: ref('Name'), ...CHANNEL_FACTS }),
+          },
+          complete: { const: false, description: 'There are too many to sort them all.' },
+          next: NEXT,
+        },
+        'next',
+        'complete',
+      ),
+    ),
+    refuses: QUERY_FAULTS,
+  },
+  'GET /channels/{name}/': {
+    id: 'channel',
+    summary: 'A channel, with its users',
+    parameters: [inPath('name'), ...PAGE],
+    answers: json(
+      'Zeros when nothing is on it.',
+      members(
+        {
+          channel: ref('Name'),
+          ...CHANNEL_FACTS,
+          users: { type: 'array', items: members({ user: ref('Name'), streams: COUNT }) },
+          next: NEXT,
+        },
+        'next',
+      ),
+    ),
+    refuses: QUERY_FAULTS,
+  },
+};
+
+const OF_USER = { userId: ref('Name'), issuedBefore: SECONDS, until: SECONDS };
+const OF_TOKEN = { tokenId: TEXT, until: SECONDS };
+
+const LIST: Endpoint = {
+  id: 'revocations',
+  summary: 'The revocations that still matter',
+  parameters: PAGE,
+  answers: json(
+    'A page of them.',
+    members(
+      {
+        revocations: { type: 'array', items: { oneOf: [members(OF_USER), members(OF_TOKEN)] } },
+        next: NEXT,
+      },
+      'next',
+    ),
+  ),
+  refuses: QUERY_FAULTS,
+};
+
+/** Fields in JSON, in which null means that one is not there; in a form. */
+function bodyOf(
+  fields: (integer: (most: number) => Part, name: Part) => Part,
+): NonNullable<Endpoint['body']> {
+  const inForm = {
+    schema: fields((maximum) => ({ type: 'integer', minimum: 1, maximum }), ref('Name')),
+  };
+  return {
+    'application/json': {
+      schema: fields((maximum) => ({ type: ['integer', 'null'], minimum: 1, maximum }), {
+        anyOf: [ref('NameOrNumber'), { type: 'null' }],
+      }),
+    },
+    'application/x-www-form-urlencoded': inForm,
+    'multipart/form-data': inForm,
+  };
+}
+
+export const peopleEndpoints = ({ config }: Facts): Endpoints => ({
+  ...ASKING,
+  'POST /disconnect/': {
+    id: 'disconnect',
+    summary: 'Ends streams, which may come back',
+    description: 'Of the fields that are given, all count; one must be.',
+    body: bodyOf((_integer, name) => ({
+      type: 'object',
+      properties: { userId: name, channel: name, stream: {} },
+    })),
+    answers: json('So many end.', members({ streams: COUNT })),
+    refuses: BODY_FAULTS,
+  },
+  'POST /revoke/': {
+    id: 'revoke',
+    summary: 'Tokens of a user, or one token, count no more',
+    description: 'Give userId, and optionally issuedBefore, or tokenId.',
+    body: bodyOf((integer, name) => ({
+      type: 'object',
+      properties: {
+        userId: name,
+        issuedBefore: { description: 'Unix seconds, not in the future, or `now`, the default.' },
+        tokenId: { description: `The \`jti\`, at most ${MAX_TOKEN_ID_LENGTH} characters.` },
+        ttl: {
+          ...integer(config['max-token-life']),
+          description: 'Seconds for which such tokens may be about.',
+        },
+      },
+    })),
+    answers: json('Streams that had one are ended.', {
+      oneOf: [members({ ...OF_USER, streams: COUNT }), members({ ...OF_TOKEN, streams: COUNT })],
+    }),
+    refuses: [...BODY_FAULTS, 'REVOCATIONS_FULL'],
+  },
+  'GET /revocations/': LIST,
+});
