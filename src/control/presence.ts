@@ -11,7 +11,7 @@ import {
 } from '../hub/census.ts';
 import { type AnswerTo, gatherStreams, type Question, type StreamFacts } from '../hub/questions.ts';
 import type { Presence } from '../presence/roster.ts';
-import { type Fields, valuesOf } from './fields.ts';
+import { type Fields, textOf } from './fields.ts';
 import {
   choiceOf,
   cursorFor,
@@ -123,19 +123,16 @@ export class PresenceDesk {
 const nextOf = (value: unknown): object => (value === undefined ? {} : { next: cursorFor(value) });
 
 function namesOf(fields: Fields): string[] {
-  const list = fields.values.has('id') ? valuesOf(fields, 'id', MAX_USERS_PER_QUESTION) : [];
-  const ids = fields.values.has('ids') || list.length === 0 ? valuesOf(fields, 'ids', 1) : [];
-  const names = [...list, ...String(ids[0] ?? '').split(',')].filter((name) => name !== '');
-  if (names.length >= 1 && names.length <= MAX_USERS_PER_QUESTION)
-    return names.map((name) => checkName('ids', name));
+  const names = (textOf(fields, 'ids') ?? '').split(',');
+  if (names.length <= MAX_USERS_PER_QUESTION) return names.map((name) => checkName('ids', name));
   throw invalid(`ids must name 1 to ${MAX_USERS_PER_QUESTION} users, separated by commas`);
 }
 
 function streamIdIn(fields: Fields): number | undefined {
   const value = fields.values.get('stream');
   if (value === undefined) return undefined;
-  const id = Number(value);
-  if (Number.isSafeInteger(id) && id > 0) return id;
+  const id = typeof value === 'string' && /^[1-9]\d{0,15}$/.test(value) ? Number(value) : value;
+  if (Number.isSafeInteger(id) && Number(id) > 0) return Number(id);
   throw invalid('stream must be the id of a stream, as GET /users/{id}/ gives it');
 }
 

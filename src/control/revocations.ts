@@ -1,5 +1,5 @@
 /** Tokens that are to count no more: asked for, and listed. */
-import { CLOCK_TOLERANCE_SECONDS, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
+import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import { checkName } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
@@ -9,6 +9,9 @@ import { type Fields, textOf } from './fields.ts';
 import type { Ask } from './presence.ts';
 import { cursorFor, cursorIn, invalid, isText, limitOf, nameIn, queryFields } from './queries.ts';
 import { type Call, get, post, type Route } from './router.ts';
+
+/** Last second of the year 9999, in Unix seconds: what is later was meant as milliseconds. */
+export const LAST_SECOND = 253_402_300_799;
 
 export interface RevocationOptions {
   /** Adds to the list of every hub, and ends what is open. */
@@ -84,8 +87,8 @@ export class RevocationDesk {
     const now = Math.floor(this.#now()) + 1;
     if ((fields.values.get('issuedBefore') ?? 'now') === 'now') return now;
     const seconds = secondsIn(fields, 'issuedBefore') ?? now;
-    if (seconds >= 1 && seconds <= now + CLOCK_TOLERANCE_SECONDS) return seconds;
-    throw invalid('issuedBefore must be now, or Unix seconds that are not in the future');
+    if (Number.isInteger(seconds) && seconds >= 1 && seconds <= LAST_SECOND) return seconds;
+    throw invalid('issuedBefore must be now, or whole Unix seconds, not milliseconds');
   }
 }
 

@@ -91,7 +91,7 @@ export const emitEndpoints = ({ config }: Facts): Endpoints => ({
             streams: { type: 'integer', minimum: 0, description: 'Open streams it is for.' },
             offline: {
               type: 'array',
-              items: ref('Name'),
+              items: { type: 'string' },
               minItems: 1,
               maxItems: MAX_OFFLINE_TOLD,
               description: 'Users it names who have no stream and are not away.',

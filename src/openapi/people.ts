@@ -1,6 +1,7 @@
 /** Who is there, ending streams, and revoking tokens: described. */
 import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import { MAX_USERS_PER_QUESTION } from '../control/presence.ts';
+import { LAST_SECOND } from '../control/revocations.ts';
 import type { ErrorCode } from '../errors.ts';
 import { CHANNEL_ORDERS } from '../hub/census.ts';
 import { MAX_ROWS_PER_PAGE } from '../hub/pages.ts';
@@ -48,7 +49,7 @@ const PAGE: readonly Part[] = [
 const STREAM: Part = members(
   {
     id: { type: 'string', description: 'For `POST /disconnect/`; without a meaning.' },
-    channels: { type: 'array', items: ref('Name') },
+    channels: { type: 'array', items: TEXT },
     since: { type: 'string', format: 'date-time' },
     address: { type: 'string', description: 'Only when addresses are counted.' },
     position: ref('EventId'),
@@ -71,12 +72,19 @@ const ASKING: Endpoints = {
     id: 'usersStates',
     summary: 'Which of these users are online, away or offline',
     parameters: [
-      inQuery(
-        'ids',
-        TEXT,
-        `Users, separated by commas; with id ${MAX_USERS_PER_QUESTION} at most.`,
-      ),
-      inQuery('id', { type: 'array', items: ref('Name') }, 'Users, one each.'),
+      {
+        name: 'ids',
+        in: 'query',
+        required: true,
+        explode: false,
+        schema: {
+          type: 'array',
+          items: ref('Name'),
+          minItems: 1,
+          maxItems: MAX_USERS_PER_QUESTION,
+        },
+        description: 'Users without commas in their names, separated by commas.',
+      },
     ],
     answers: json('By user.', { type: 'object', additionalProperties: STATE }),
     refuses: QUERY_FAULTS,
@@ -88,7 +96,7 @@ const ASKING: Endpoints = {
     answers: json(
       'Streams in the order in which they were opened, in each thread.',
       members(
-        { user: ref('Name'), state: STATE, streams: { type: 'array', items: STREAM }, next: NEXT },
+        { user: TEXT, state: STATE, streams: { type: 'array', items: STREAM }, next: NEXT },
         'next',
       ),
     ),
@@ -112,7 +120,7 @@ const ASKING: Endpoints = {
         {
           channels: {
             type: 'array',
-            items: members({ name: ref('Name'), ...CHANNEL_FACTS }),
+            items: members({ name: TEXT, ...CHANNEL_FACTS }),
           },
           complete: { const: false, description: 'There are too many to sort them all.' },
           next: NEXT,
@@ -131,9 +139,9 @@ const ASKING: Endpoints = {
       'Zeros when nothing is on it.',
       members(
         {
-          channel: ref('Name'),
+          channel: TEXT,
           ...CHANNEL_FACTS,
-          users: { type: 'array', items: members({ user: ref('Name'), streams: COUNT }) },
+          users: { type: 'array', items: members({ user: TEXT, streams: COUNT }) },
           next: NEXT,
         },
         'next',
@@ -143,7 +151,7 @@ const ASKING: Endpoints = {
   },
 };
 
-const OF_USER = { userId: ref('Name'), issuedBefore: SECONDS, until: SECONDS };
+const OF_USER = { userId: TEXT, issuedBefore: SECONDS, until: SECONDS };
 const OF_TOKEN = { tokenId: TEXT, until: SECONDS };
 
 const LIST: Endpoint = {
@@ -163,53 +171,93 @@ const LIST: Endpoint = {
   refuses: QUERY_FAULTS,
 };
 
-/** Fields in JSON, in which null means that one is not there; in a form. */
+const ABSENT: Part = { type: 'null' };
+
+/** What a field may be in JSON, where null means that it is not there, and in a form. */
+type Kinds = (inJson: Part, inForm?: Part) => Part;
+
 function bodyOf(
-  fields: (integer: (most: number) => Part, name: Part) => Part,
+  schemaFor: (optional: Kinds, needed: Kinds) => Part,
 ): NonNullable<Endpoint['body']> {
-  const inForm = {
-    schema: fields((maximum) => ({ type: 'integer', minimum: 1, maximum }), ref('Name')),
-  };
+  const inForms: Kinds = (inJson, inForm) => inForm ?? inJson;
+  const form = { schema: schemaFor(inForms, inForms) };
   return {
     'application/json': {
-      schema: fields((maximum) => ({ type: ['integer', 'null'], minimum: 1, maximum }), {
-        anyOf: [ref('NameOrNumber'), { type: 'null' }],
-      }),
+      schema: schemaFor(
+        (inJson) => ({ anyOf: [inJson, ABSENT] }),
+        (inJson) => inJson,
+      ),
     },
-    'application/x-www-form-urlencoded': inForm,
-    'multipart/form-data': inForm,
+    'application/x-www-form-urlencoded': form,
+    'multipart/form-data': form,
+  };
+}
+
+/** An object in which at least one of the fields is there. */
+const someOf = (properties: Readonly<Record<string, Part>>): Part => ({
+  type: 'object',
+  properties,
+  anyOf: Object.keys(properties).map((name) => ({
+    required: [name],
+    properties: { [name]: { not: ABSENT } },
+  })),
+});
+
+const STREAM_ID: Part = { type: 'string', pattern: '^[1-9][0-9]{0,14}$' };
+const STREAM_NUMBER: Part = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER };
+
+const DISCONNECT: Endpoint = {
+  id: 'disconnect',
+  summary: 'Ends streams, which may come back',
+  description: 'Of the fields that are given, all count; one must be.',
+  body: bodyOf((kind) =>
+    someOf({
+      userId: kind(ref('NameOrNumber'), ref('Name')),
+      channel: kind(ref('NameOrNumber'), ref('Name')),
+      stream: kind({ anyOf: [STREAM_ID, STREAM_NUMBER] }, STREAM_ID),
+    }),
+  ),
+  answers: json('So many end.', members({ streams: COUNT })),
+  refuses: BODY_FAULTS,
+};
+
+const secondsUpTo = (maximum: number): Part => ({ type: 'integer', minimum: 1, maximum });
+
+function revokeBody(kind: Kinds, needed: Kinds, maxTokenSeconds: number): Part {
+  const ttl = {
+    ...kind(secondsUpTo(maxTokenSeconds)),
+    description: 'Seconds for which such tokens may be about.',
+  };
+  const issuedBefore = {
+    ...kind({ anyOf: [{ const: 'now' }, secondsUpTo(LAST_SECOND)] }),
+    description: 'Unix seconds, or `now`, the default.',
+  };
+  const tokenId = { type: 'string', minLength: 1, maxLength: MAX_TOKEN_ID_LENGTH };
+  const absent = kind(ABSENT, { not: {} });
+  return {
+    type: 'object',
+    oneOf: [
+      {
+        required: ['userId'],
+        properties: {
+          userId: needed(ref('NameOrNumber'), ref('Name')),
+          tokenId: absent,
+          issuedBefore,
+          ttl,
+        },
+      },
+      { required: ['tokenId'], properties: { tokenId, userId: absent, ttl } },
+    ],
   };
 }
 
 export const peopleEndpoints = ({ config }: Facts): Endpoints => ({
   ...ASKING,
-  'POST /disconnect/': {
-    id: 'disconnect',
-    summary: 'Ends streams, which may come back',
-    description: 'Of the fields that are given, all count; one must be.',
-    body: bodyOf((_integer, name) => ({
-      type: 'object',
-      properties: { userId: name, channel: name, stream: {} },
-    })),
-    answers: json('So many end.', members({ streams: COUNT })),
-    refuses: BODY_FAULTS,
-  },
+  'POST /disconnect/': DISCONNECT,
   'POST /revoke/': {
     id: 'revoke',
-    summary: 'Tokens of a user, or one token, count no more',
-    description: 'Give userId, and optionally issuedBefore, or tokenId.',
-    body: bodyOf((integer, name) => ({
-      type: 'object',
-      properties: {
-        userId: name,
-        issuedBefore: { description: 'Unix seconds, not in the future, or `now`, the default.' },
-        tokenId: { description: `The \`jti\`, at most ${MAX_TOKEN_ID_LENGTH} characters.` },
-        ttl: {
-          ...integer(config['max-token-life']),
-          description: 'Seconds for which such tokens may be about.',
-        },
-      },
-    })),
+    summary: 'Tokens of a user, or one token by its `jti`, count no more',
+    body: bodyOf((kind, needed) => revokeBody(kind, needed, config['max-token-life'])),
     answers: json('Streams that had one are ended.', {
       oneOf: [members({ ...OF_USER, streams: COUNT }), members({ ...OF_TOKEN, streams: COUNT })],
     }),

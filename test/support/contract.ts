@@ -63,9 +63,26 @@ export function forSchemathesis(document: Contract, maxLength?: number): Contrac
   const pattern = NAME_PATTERN.replaceAll(inClass, rangesOf(new RegExp(`[${inClass}]`, 'u')));
   return JSON.parse(JSON.stringify(document), (key, value: unknown) => {
     if (key === 'pattern' && value === NAME_PATTERN) return pattern;
+    // What an answer has given, nobody can make up.
+    if (key === 'parameters' && Array.isArray(value))
+      return (value as Parameter[])
+        .filter(({ name }) => name !== 'cursor')
+        .map((one) => (one.explode === false ? { ...one, schema: listOf(pattern) } : one));
     return key === 'maxLength' && maxLength !== undefined ? maxLength : value;
   }) as Contract;
 }
+
+interface Parameter {
+  readonly name: string;
+  readonly explode?: boolean;
+}
+
+/** Names that commas are put between have none themselves. */
+const listOf = (pattern: string): object => ({
+  type: 'array',
+  minItems: 1,
+  items: { type: 'string', minLength: 1, maxLength: 20, pattern: pattern.replaceAll('[^', '[^,') },
+});
 
 function rangesOf(characters: RegExp): string {
   let ranges = '';
