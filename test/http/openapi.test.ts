@@ -106,3 +106,22 @@ test('contract - what comes on streams is what it says, events of every kind', a
   const retry = stream.retries[0];
   assert.ok(await check('/components/schemas/StreamItem', { retry }));
 });
+
+test('contract - errors of the public port are what it says, in both forms', async (t) => {
+  const { controlUrl, eventsUrl } = await startServer(t, ['-max-streams', '1']);
+  const check = checkerOf(t, await contractOf(controlUrl));
+  const one = await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
+  assert.equal(one.status, 200);
+  for (const [token, status] of [
+    ['none', 401],
+    [tokenFor('bob'), 503],
+  ] as const)
+    for (const type of ['application/json', 'application/problem+json']) {
+      const headers = { ...bearer(token), accept: type };
+      const response = await fetch(eventsUrl, { headers });
+      assert.deepEqual([response.status, response.headers.get('content-type')], [status, type]);
+      const pointer = `responses/${status}/content/${type.replace('/', '~1')}/schema`;
+      assert.ok(await check(`/paths/~1events~1/get/${pointer}`, await response.json()));
+      assert.ok(!(await check(`/paths/~1events~1/get/${pointer}`, { error: 'x' })));
+    }
+});
