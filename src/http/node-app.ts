@@ -166,7 +166,13 @@ class NodeResponse implements HttpResponse, NodeTurn {
     this.#res = res;
     // Also of a body that nobody reads: what is left of it would keep the connection.
     this.#awaitBody();
-    req.on('close', () => clearTimeout(this.#bodyTimer));
+    const stop = () => clearTimeout(this.#bodyTimer);
+    req.on('close', stop);
+    // A connection that ends behind the answer takes the rest with it, and the request is not told.
+    res.on('close', () => {
+      if (req.socket.destroyed) stop();
+      else if (this.isLast) req.socket.once('close', stop);
+    });
   }
 
   writeStatus(status: string): this {

@@ -191,3 +191,15 @@ test('doors - a kept connection is there when the addon has closed its own', asy
   compat!.send(healthz);
   await compat!.until(/"ok".*"ok"/s);
 });
+
+test('doors - a body that was refused leaves no timer behind its connection', async (t) => {
+  const { controlUrl } = await start(t);
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  for (let i = 0; i < 20; i += 1) {
+    const client = await connectRaw(t, controlUrl);
+    client.send(request(['POST /emit/ HTTP/1.1', HOST, FORM, 'Content-Length: 2000000']));
+    await eventually(() => client.closed, { what: 'the end behind the refusal' });
+  }
+  await eventually(() => timers() < before + 10, { what: 'the timers are gone' });
+});
