@@ -13,7 +13,7 @@ import { SECRET } from './tokens.ts';
 const DOOR = process.env['TEST_DOOR'] ?? '';
 
 /** With how many threads every server is started that is not to have a certain number. */
-const THREADS = process.env['TEST_THREADS'] ?? '1';
+export const THREADS = process.env['TEST_THREADS'] ?? '1';
 
 /** For tests that put something into the hub of the streams themselves. */
 export const ONE_THREAD = ['-threads', '1'];

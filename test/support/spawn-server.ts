@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { THREADS } from './server.ts';
 import type { Owner } from './sse-client.ts';
 import { SECRET } from './tokens.ts';
 import { eventually } from './wait.ts';
@@ -17,6 +18,7 @@ export interface SpawnedServer {
   readonly publicUrl: string;
   readonly controlUrl: string;
   readonly stdout: () => string;
+  readonly stderr: () => string;
   /** The JSON log lines so far. */
   readonly log: () => Record<string, unknown>[];
   /** Sends the signal and resolves with the exit code. */
@@ -40,6 +42,7 @@ const DEFAULTS = {
   '-bindctl': '127.0.0.1:0',
   '-secret': SECRET,
   '-drain': '0',
+  '-threads': THREADS,
 };
 
 const INSTEAD_OF_SECRET = ['-dev', '-secret-file', '-public-key'];
@@ -88,7 +91,15 @@ export async function spawnServer(
     await exited;
     return child.exitCode;
   };
-  return { process: child, publicUrl, controlUrl, stdout: () => stdout, log, stop };
+  return {
+    process: child,
+    publicUrl,
+    controlUrl,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    log,
+    stop,
+  };
 }
 
 /** POST /emit/ as the contract has it: form fields. Returns the parsed answer. */
