@@ -6,7 +6,7 @@
 import { TidingsError } from '../errors.ts';
 import { MAX_ID_LENGTH } from '../wire/event-id.ts';
 import { type ClaimPath, claimNamed, valueAt } from './claim-path.ts';
-import { EVERYONE, nameFault, numberAsName } from './names.ts';
+import { EVERYONE, nameFault, numberAsName, tokenChannelFault } from './names.ts';
 
 /** Channels one token may name. */
 export const MAX_CHANNELS_PER_TOKEN = 100;
@@ -144,12 +144,12 @@ function channelsOf(claims: Claims, rules: TokenRules): readonly string[] {
   const { channelClaim = CHANNEL, defaultChannels = [] } = rules;
   const channel = valueAt(claims, channelClaim);
   if (defaultChannels.length > 0 && namesNone(channel)) return defaultChannels;
-  if (!Array.isArray(channel)) return [nameOf(channelClaim.text, channel)];
+  if (!Array.isArray(channel)) return [nameOf(channelClaim.text, channel, tokenChannelFault)];
   const names: readonly unknown[] = channel;
   if (names.length === 0 || names.length > MAX_CHANNELS_PER_TOKEN)
     throw new TokenRefused(`must have 1 to ${MAX_CHANNELS_PER_TOKEN} names`, channelClaim.text);
   const checked = new Set<string>();
-  for (const name of names) checked.add(nameOf(channelClaim.text, name));
+  for (const name of names) checked.add(nameOf(channelClaim.text, name, tokenChannelFault));
   return [...checked];
 }
 
@@ -157,9 +157,9 @@ function channelsOf(claims: Claims, rules: TokenRules): readonly string[] {
 const namesNone = (channel: unknown): boolean =>
   channel === undefined || channel === null || (Array.isArray(channel) && channel.length === 0);
 
-function nameOf(claim: string, value: unknown): string {
+function nameOf(claim: string, value: unknown, faultOf = nameFault): string {
   const name = numberAsName(value);
-  const fault = nameFault(name);
+  const fault = faultOf(name);
   if (fault !== undefined) throw new TokenRefused(fault, claim);
   return name as string;
 }

@@ -1,5 +1,6 @@
 /** What a channel or a user may be called. The same rule for tokens, emits and look-ups. */
 import { TidingsError } from '../errors.ts';
+import { isPrefix, levelsOf, MAX_PREFIX_LEVELS } from '../log/prefix.ts';
 
 /** Longest channel name or user id, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 256;
@@ -33,6 +34,25 @@ export function nameFault(name: unknown): string | undefined {
     return 'must not contain control or invisible characters, U+FFFD, or spaces but plain ones inside';
   return undefined;
 }
+
+/** Says what is wrong with a name as a channel of a token, which may be a prefix. */
+export function tokenChannelFault(name: unknown): string | undefined {
+  const fault = nameFault(name);
+  if (fault !== undefined) return fault;
+  if (name === EVERYONE) return ALL_CHANNELS_FAULT;
+  if (!isPrefix(name as string) || levelsOf(name as string) <= MAX_PREFIX_LEVELS) return undefined;
+  return `must have at most ${MAX_PREFIX_LEVELS} slashes when it ends in /*`;
+}
+
+/** Says what is wrong with a name as a channel of an emit. */
+export function emitChannelFault(name: string): string | undefined {
+  if (name === EVERYONE) return ALL_CHANNELS_FAULT;
+  if (!isPrefix(name)) return undefined;
+  return 'must not end in /*: that is for tokens, which take what is emitted to the channels below';
+}
+
+const ALL_CHANNELS_FAULT =
+  'must not be a lone *: name the channels, or in a token what they begin with, as in orders/*';
 
 /** A whole number that a double holds exactly stands for its decimal digits: 42 is the user "42". */
 export const numberAsName = (value: unknown): unknown =>

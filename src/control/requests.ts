@@ -1,7 +1,13 @@
 /** What the bodies of `/emit/` and `/token/` must hold; everything else in them is ignored. */
 import type { NewToken } from '../auth/auth.ts';
 import { MAX_CHANNELS_PER_TOKEN } from '../auth/claims.ts';
-import { checkName, EVERYONE, MAX_NAME_BYTES } from '../auth/names.ts';
+import {
+  checkName,
+  EVERYONE,
+  emitChannelFault,
+  MAX_NAME_BYTES,
+  tokenChannelFault,
+} from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import type { Recipients } from '../log/entry.ts';
 import type { OutgoingEvent } from '../publish/publisher.ts';
@@ -27,6 +33,7 @@ export interface TokenContext {
 export function parseEmit(fields: Fields): OutgoingEvent {
   const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
+  checkChannels(channels, emitChannelFault);
   return { to, channels, body: bodyOf(fields) };
 }
 
@@ -35,6 +42,7 @@ export function parseTokenRequest(fields: Fields, context: TokenContext): NewTok
   const userId = checkName('userId', fields.values.get('userId'));
   if (userId === EVERYONE) invalid('userId * names recipients and cannot be an identity');
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
+  checkChannels(channels, tokenChannelFault);
   const seconds = secondsOf(fields, context.maxTokenSeconds);
   return { userId, channels, seconds, from: fromOf(fields, context.position) };
 }
@@ -43,6 +51,13 @@ export function parseTokenRequest(fields: Fields, context: TokenContext): NewTok
 function names(field: string, values: readonly unknown[]): readonly string[] {
   if (values.length === 1) return [checkName(field, values[0])];
   return [...new Set(values.map((value) => checkName(field, value)))];
+}
+
+function checkChannels(names: readonly string[], faultOf: (name: string) => string | undefined) {
+  for (const name of names) {
+    const fault = faultOf(name);
+    if (fault !== undefined) invalid(`channel ${fault}`);
+  }
 }
 
 function recipients(values: readonly unknown[]): Recipients {

@@ -3,6 +3,7 @@
 import { type Eviction, Evictions } from '../log/evictions.ts';
 import { Retention, type RetentionLimits } from '../log/retention.ts';
 import { Channel, ChannelSet } from './channel.ts';
+import { Prefixes } from './prefixes.ts';
 import type { Stream } from './stream.ts';
 
 /** The memory of what was evicted may take this share of the budget for entries, beside it. */
@@ -13,14 +14,29 @@ export class ChannelIndex {
   readonly evictions: Evictions;
   readonly retention: Retention<Channel<Stream>>;
   readonly #sets = new Map<string, ChannelSet<Stream>>();
+  readonly #prefixes: Prefixes;
 
-  constructor(limits: RetentionLimits) {
+  /** `now` is in seconds of a monotonic clock. */
+  constructor(limits: RetentionLimits, now: () => number) {
     this.evictions = new Evictions(limits.budgetBytes * EVICTIONS_SHARE, (name, n) => {
       const channel = this.channels.get(name);
       channel?.log.assumeEvictedThrough(n);
       return channel !== undefined;
     });
     this.retention = new Retention(limits, this.evictions, (channel) => this.forget(channel));
+    this.#prefixes = new Prefixes({
+      channels: this.channels,
+      evictions: this.evictions,
+      retention: this.retention,
+      keepSeconds: limits.ttlSeconds,
+      now,
+      forget: (channel) => this.forget(channel),
+    });
+  }
+
+  /** The names of the logs that an entry for these channels belongs to: theirs, and those of prefixes above them. */
+  reached(channels: readonly string[]): readonly string[] {
+    return this.#prefixes.reached(channels);
   }
 
   /** The channel of this name, made if need be. */
@@ -31,6 +47,7 @@ export class ChannelIndex {
     channel.log.assumeEvictedThrough(this.evictions.take(name));
     channel.log.evictedThrough = this.evictions.newest; // who it was for, they know
     this.channels.set(name, channel);
+    this.#prefixes.added(channel);
     return channel;
   }
 
@@ -53,7 +70,7 @@ export class ChannelIndex {
   inspect<T>(names: readonly string[], look: (set: ChannelSet<Stream>) => T): T {
     const channels = names.map((name) => this.channel(name));
     const result = look(new ChannelSet('', channels, this.evictions));
-    for (const channel of channels) this.forgetUnused(channel);
+    for (const channel of channels) this.#noLongerNeeded(channel);
     return result;
   }
 
@@ -68,8 +85,13 @@ export class ChannelIndex {
     if (set.streamCount === 0) this.#sets.delete(set.key);
     for (const channel of set.channels) {
       channel.remove(stream);
-      this.forgetUnused(channel);
+      this.#noLongerNeeded(channel);
     }
+  }
+
+  #noLongerNeeded(channel: Channel<Stream>): void {
+    this.#prefixes.needed(channel);
+    this.forgetUnused(channel);
   }
 
   forgetUnused(channel: Channel<Stream>): void {
@@ -79,6 +101,7 @@ export class ChannelIndex {
   forget(channel: Channel<Stream>): void {
     if (this.channels.get(channel.name) !== channel) return;
     this.channels.delete(channel.name);
+    this.#prefixes.removed(channel);
     this.evictions.keep(channel.name, channel.log.evictedForEveryone);
   }
 

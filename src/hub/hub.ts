@@ -56,7 +56,7 @@ export class Hub {
     this.instruments = new Instruments(this.now);
     this.#lineage = new Lineage(options.epoch, options.olderEpochs);
     this.#onClosed = options.onClosed ?? (() => {});
-    this.#index = new ChannelIndex(options.retention);
+    this.#index = new ChannelIndex(options.retention, this.now);
     this.aging = this.#index.retention.aging;
     this.attendance = new Attendance(this.#index, options.onAttendance);
     this.#flusher = new Flusher({
@@ -156,7 +156,8 @@ export class Hub {
     return this.#deeper !== undefined;
   }
 
-  #append({ n, to, channels, bytes, trace }: NewEntry): void {
+  #append({ n, to, channels: named, bytes, trace }: NewEntry): void {
+    const channels = this.#index.reached(named);
     const through = this.#room.through;
     const kept: Entry = { n, to, bytes, time: this.now(), logs: 0, readers: 0 };
     this.#positions.reached(n);
@@ -172,7 +173,7 @@ export class Hub {
   /** How many open streams something is meant for. */
   audience({ channels, to }: Addressed): number {
     const present: Channel<Stream>[] = [];
-    for (const name of channels) {
+    for (const name of this.#index.reached(channels)) {
       const channel = this.channels.get(name);
       if (channel !== undefined) present.push(channel);
     }
@@ -220,7 +221,9 @@ export class Hub {
     for (const { n, to, channels, text, age } of entries) {
       const bytes = ownBytes(text);
       const entry = { n, to: recipientsOf(to), bytes, time: now - age, logs: 0, readers: 0 };
-      for (const name of channels) retention.append(this.#index.channel(name), entry, n);
+      // All of them first: a prefix that comes to be fills itself with what is below it.
+      const logs = this.#index.reached(channels).map((name) => this.#index.channel(name));
+      for (const log of logs) retention.append(log, entry, n);
       retention.makeRoom(0, n);
     }
     this.#flusher.head = head;

@@ -31,9 +31,10 @@ export class Room {
    * will fit then.
    * @throws TidingsError `EVENT_TOO_LARGE` or `MEMORY_FULL`, having changed nothing
    */
-  admit(size: EntrySize): void {
-    const needed = mostBytes(size);
-    const { retention } = this.#options.index;
+  admit({ byteLength, to, channels }: EntrySize): void {
+    const { index } = this.#options;
+    const needed = mostBytes({ byteLength, to, channels: index.reached(channels) });
+    const { retention } = index;
     if (needed > retention.budgetBytes) throw eventTooLarge();
     if (retention.bytes + needed <= retention.budgetBytes) return;
     if (!this.#make(needed)) throw memoryFull();

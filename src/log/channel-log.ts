@@ -49,8 +49,10 @@ export class ChannelLog {
     this.#entries[this.#first] = undefined;
     this.#first += 1;
     this.bytes -= cost(entry);
-    this.evictedThrough = entry.n;
-    if (entry.to === undefined) this.evictedForEveryone = entry.n;
+    // A prefix may know of newer ones: what a channel below it had evicted before.
+    this.evictedThrough = Math.max(this.evictedThrough, entry.n);
+    if (entry.to === undefined)
+      this.evictedForEveryone = Math.max(this.evictedForEveryone, entry.n);
     if (this.#first > COMPACT_AT && this.#first * 2 > this.#entries.length) this.#compact();
     return entry;
   }

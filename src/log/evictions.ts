@@ -5,6 +5,9 @@
  * evicted had been meant for everyone.
  */
 
+import { BELOW_OVERHEAD_BYTES, Below } from './below.ts';
+import { stemsOf } from './prefix.ts';
+
 /** What a fact costs besides the characters of its names: a string, a slot of a map, a number, in bytes. */
 export const FACT_OVERHEAD_BYTES = 80;
 
@@ -16,6 +19,8 @@ export class Evictions {
   readonly #gaveWay: (channel: string, n: number) => boolean;
   // Channel, or channel LF user (names hold no control characters), to number; oldest fact first.
   readonly #facts = new Map<string, number>();
+  /** Their keys by prefix, from the first question about one on. */
+  #below: Below<string> | undefined;
   /** Bytes of all facts. */
   bytes = 0;
   /** The newest number of any fact so far: a reader that has had it misses nothing told of here. */
@@ -55,35 +60,68 @@ export class Evictions {
   }
 
   *[Symbol.iterator](): IterableIterator<Eviction> {
-    for (const [key, n] of this.#facts) {
-      const [channel, user] = key.split('\n') as [string, string | undefined];
-      yield [channel, user ?? null, n];
+    for (const [key, n] of this.#facts) yield evictionOf(key, n);
+  }
+
+  /** What is known of all channels below the prefix with this stem; as it is now. */
+  below(stem: string): Eviction[] {
+    this.#below ??= this.#allBelow();
+    return this.#below.of(stem).map((key) => evictionOf(key, this.#facts.get(key)!));
+  }
+
+  #allBelow(): Below<string> {
+    const below = new Below<string>();
+    for (const key of this.#facts.keys()) {
+      below.add(channelOf(key), key);
+      this.bytes += placesOf(key);
     }
+    return below;
   }
 
   #set(key: string, n: number): void {
     this.newest = Math.max(this.newest, n);
     const known = this.#facts.get(key);
     if (known !== undefined && known >= n) return;
-    if (known === undefined) this.bytes += sizeOf(key);
+    if (known === undefined) this.#add(key);
     else this.#facts.delete(key);
     this.#facts.set(key, n);
     while (this.bytes > this.#limitBytes) this.#giveWay();
   }
 
+  #add(key: string): void {
+    this.bytes += sizeOf(key);
+    if (this.#below === undefined) return;
+    this.#below.add(channelOf(key), key);
+    this.bytes += placesOf(key);
+  }
+
   #delete(key: string): void {
-    if (this.#facts.delete(key)) this.bytes -= sizeOf(key);
+    if (!this.#facts.delete(key)) return;
+    this.bytes -= sizeOf(key);
+    if (this.#below === undefined) return;
+    this.#below.remove(channelOf(key), key);
+    this.bytes -= placesOf(key);
   }
 
   #giveWay(): void {
     const [key, n] = this.#facts.entries().next().value!;
     this.#delete(key);
-    const [channel] = key.split('\n') as [string];
+    const channel = channelOf(key);
     if (!this.#gaveWay(channel, n)) this.elsewhere = Math.max(this.elsewhere, n);
   }
 }
 
 const keyOf = (channel: string, user: string): string => `${channel}\n${user}`;
+
+const channelOf = (key: string): string => key.split('\n', 1)[0]!;
+
+function evictionOf(key: string, n: number): Eviction {
+  const [channel, user] = key.split('\n') as [string, string | undefined];
+  return [channel, user ?? null, n];
+}
+
+/** What its places below prefixes cost. */
+const placesOf = (key: string): number => stemsOf(channelOf(key)).length * BELOW_OVERHEAD_BYTES;
 
 // One byte a character is what nearly all names take.
 const sizeOf = (key: string): number => key.length + FACT_OVERHEAD_BYTES;

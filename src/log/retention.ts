@@ -133,16 +133,27 @@ export class Retention<C extends Retained> {
     return undefined;
   }
 
+  /** Empties the log of a channel that is forgotten; none of its entries counts as evicted. */
+  clear(channel: C): void {
+    while (this.#takeOldest(channel) !== undefined);
+  }
+
   #evict(channel: C, reason: keyof Retention<C>['evicted']): void {
-    const before = this.#class(channel);
-    const entry = channel.log.evict();
+    const entry = this.#takeOldest(channel);
     if (entry === undefined) return;
     this.evicted[reason] += 1;
+    this.#remember(channel.name, entry);
+  }
+
+  #takeOldest(channel: C): Entry | undefined {
+    const before = this.#class(channel);
+    const entry = channel.log.evict();
+    if (entry === undefined) return undefined;
     entry.logs -= 1;
     if (entry.logs === 0) this.entryCount -= 1;
     if (entry.logs === 0 && entry.readers === 0) this.bytes -= cost(entry);
-    this.#remember(channel.name, entry);
     this.#settle(channel, before);
+    return entry;
   }
 
   #remember(channel: string, { n, to }: Entry): void {
