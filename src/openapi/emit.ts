@@ -4,7 +4,7 @@ import { MAX_CHANNELS_PER_EMIT, MAX_USERS_PER_EMIT } from '../control/requests.t
 import { MAX_OFFLINE_TOLD } from '../presence/absentees.ts';
 import { SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
 import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
-import { oneOrMore } from './schemas.ts';
+import { emitChannel, oneOrMore } from './schemas.ts';
 
 const EVENT: Part = {
   type: 'string',
@@ -24,7 +24,7 @@ const USERS: Part = {
   description: 'Whom it is for; `*`: everybody on its channels.',
 };
 
-const CHANNELS: Part = oneOrMore(ref('NameOrNumber'), MAX_CHANNELS_PER_EMIT);
+const CHANNELS: Part = oneOrMore(emitChannel('NameOrNumber'), MAX_CHANNELS_PER_EMIT);
 
 const absent: Part = { type: 'null' };
 
@@ -58,7 +58,7 @@ const IN_FORM: Part = {
   required: ['userId', 'channel'],
   properties: {
     userId: oneOrMore(ref('Name'), MAX_USERS_PER_EMIT),
-    channel: oneOrMore(ref('Name'), MAX_CHANNELS_PER_EMIT),
+    channel: oneOrMore(emitChannel('Name'), MAX_CHANNELS_PER_EMIT),
     payload: PAYLOAD,
     event: EVENT,
     data: text,

@@ -2,6 +2,7 @@
 import { MAX_NAME_BYTES, NAME_PATTERN } from '../auth/names.ts';
 import { ERROR_STATUS } from '../errors.ts';
 import { PROBLEM_URN } from '../http/problem.ts';
+import { MAX_PREFIX_LEVELS } from '../log/prefix.ts';
 import { MAX_ID_LENGTH } from '../wire/event-id.ts';
 import { type Part, ref } from './endpoint.ts';
 
@@ -66,6 +67,23 @@ export const SCHEMAS: Readonly<Record<string, Part>> = {
     properties: PROBLEM_MEMBERS,
   },
 };
+
+const but = (name: string, pattern: string, description: string): Part => ({
+  allOf: [ref(name), { not: { type: 'string', pattern } }],
+  description,
+});
+
+/** A channel that can be emitted to; `name` is the schema of names. */
+export const emitChannel = (name: string): Part =>
+  but(name, '^(.*/)?\\*$', 'Neither a lone `*` nor a prefix, which ends in `/*`.');
+
+/** A channel that a token may name; `name` is the schema of names. */
+export const tokenChannel = (name: string): Part =>
+  but(
+    name,
+    `^(([^/]*/){${MAX_PREFIX_LEVELS + 1},})?\\*$`,
+    `One that ends in \`/*\` takes all channels below it; it has at most ${MAX_PREFIX_LEVELS} slashes. Not a lone \`*\`.`,
+  );
 
 /** One of them, or several in an array or by repetition. */
 export const oneOrMore = (item: Part, max: number): Part => ({

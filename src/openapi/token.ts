@@ -2,7 +2,7 @@
 import { MAX_CHANNELS_PER_TOKEN } from '../auth/claims.ts';
 import { EVERYONE } from '../auth/names.ts';
 import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
-import { oneOrMore } from './schemas.ts';
+import { oneOrMore, tokenChannel } from './schemas.ts';
 
 const FROM: Part = {
   description: 'Where a stream starts that brings no id: an id, or `now`.',
@@ -19,7 +19,7 @@ function fieldsOf(name: string, { exp, from }: { exp: Part; from: Part }): Part 
     required: ['userId', 'channel', 'exp'],
     properties: {
       userId: notEveryone(name),
-      channel: oneOrMore(ref(name), MAX_CHANNELS_PER_TOKEN),
+      channel: oneOrMore(tokenChannel(name), MAX_CHANNELS_PER_TOKEN),
       exp: { ...exp, description: 'Seconds from now.' },
       from,
     },

@@ -71,6 +71,32 @@ test('contract - every error code is an answer of some endpoint', async (t) => {
   }
 });
 
+test('contract - channels by prefix: what tokens may name, and emits not', async (t) => {
+  const { controlUrl } = await startServer(t);
+  const contract = await contractOf(controlUrl);
+  const check = checkerOf(t, contract);
+  const isSo = async (path: string, body: object) => {
+    const { status } = await post(`${controlUrl}${path}`, body);
+    const operation = `/paths/${path.replaceAll('/', '~1')}/post`;
+    const schema = `${operation}/requestBody/content/application~1json/schema`;
+    assert.equal(await check(schema, body), status === 200, `${path} ${JSON.stringify(body)}`);
+    return status === 200;
+  };
+  const names = ['*', 'a/*', '/*', '1/2/3/4/5/6/7/8/*', '1/2/3/4/5/6/7/8/9/*', 'a*', '*/*/a', 7];
+  const answers: [boolean, boolean][] = [];
+  for (const channel of names)
+    answers.push([
+      await isSo('/token/', { userId: 'ann', channel, exp: 60 }),
+      await isSo('/emit/', { userId: 'ann', channel: ['ok', channel], data: '' }),
+    ]);
+  const [both, token, none] = [
+    [true, true],
+    [true, false],
+    [false, false],
+  ];
+  assert.deepEqual(answers, [none, token, token, token, none, both, both, both]);
+});
+
 test('contract - what comes on streams is what it says, events of every kind', async (t) => {
   const args = ['-history-ttl', '1', '-heartbeat', '1'];
   const running = await startServer(t, args);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BELOW_OVERHEAD_BYTES } from '../../src/log/below.ts';
 import { Evictions, FACT_OVERHEAD_BYTES } from '../../src/log/evictions.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../support/hub.ts';
@@ -39,6 +40,34 @@ test('evictions - bounded in bytes: the oldest give way, to their channel if it 
   assert.equal(evictions.elsewhere, 110, 'the newest of those that gave way');
   assert.equal(evictions.for('c', 'u120'), 120);
   assert.equal(evictions.take('never seen'), 110);
+});
+
+test('evictions - what is below a prefix, users and all, and what that costs', () => {
+  const evictions = new Evictions(100_000, () => false);
+  evictions.addFor('a/b/c', 'ann/x', 1);
+  evictions.addFor('ab', 'ann', 2);
+  evictions.addFor('a/*', 'ann', 3);
+  const before = evictions.bytes;
+  assert.deepEqual(evictions.below('a/b/'), [['a/b/c', 'ann/x', 1]]);
+  assert.equal(evictions.bytes, before + 2 * BELOW_OVERHEAD_BYTES);
+  evictions.keep('a/d', 4);
+  evictions.keep('a/d', 5);
+  assert.deepEqual(evictions.below('a/'), [
+    ['a/b/c', 'ann/x', 1],
+    ['a/d', null, 5],
+  ]);
+  assert.equal(evictions.take('a/d'), 5);
+  assert.deepEqual(evictions.below('a/'), [['a/b/c', 'ann/x', 1]]);
+  assert.equal(evictions.bytes, before + 2 * BELOW_OVERHEAD_BYTES);
+});
+
+test('evictions - bounded in bytes below prefixes as well', () => {
+  const limit = 20 * (FACT + BELOW_OVERHEAD_BYTES);
+  const evictions = new Evictions(limit, () => false);
+  assert.deepEqual(evictions.below('c/'), []);
+  for (let n = 1; n <= 100; n += 1) evictions.addFor('c/1', `u${n}`, n);
+  assert.ok(evictions.bytes <= limit);
+  assert.equal(evictions.below('c/').length, [...evictions].length);
 });
 
 test('evictions - a fact that is renewed is young again', () => {

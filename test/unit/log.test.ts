@@ -36,6 +36,14 @@ test('log - remembers through which number it has evicted', () => {
   assert.deepEqual([log.count, log.bytes, log.evictedThrough], [0, 0, 7]);
 });
 
+test('log - what it has to take for evicted is not lowered by an older entry that goes', () => {
+  const log = logOf(entry(3), entry(4, 'ann'));
+  log.assumeEvictedThrough(9);
+  log.evict();
+  log.evict();
+  assert.deepEqual([log.evictedThrough, log.evictedForEveryone], [9, 9]);
+});
+
 test('log - agrees with a plain array under random appends and evictions', () => {
   const random = new Random();
   const log = new ChannelLog();

@@ -7,6 +7,7 @@ import type { NewEntry } from '../../src/log/entry.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../support/hub.ts';
 import { Random } from '../support/prng.ts';
+import { takes } from '../support/takes.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -111,14 +112,17 @@ const gapsIn = (text: string): Told[] =>
     resumed: Number(match[2]),
   }));
 
+const BELOW = ['e/1', 'e/1/x', 'e/2', 'f/1'];
+const PREFIXES = ['e/*', 'e/1/*', 'f/*'];
+
 async function runModel(capacity: number) {
   const random = new Random();
   const { all, emit, open, settle, kept } = setUp({ tails: 3, capacity });
   const users = ['ann', 'bob', 'eve'];
-  const names = ['a', 'b', 'c', 'd'];
+  const names = ['a', 'b', 'c', 'd', ...BELOW];
   const clients = Array.from({ length: 15 }, () => ({
     user: random.pick(users),
-    channels: random.some(names, 3),
+    channels: random.some([...names, ...PREFIXES], 3),
     got: [] as number[],
     gaps: [] as Told[],
     lastId: 'e-0',
@@ -168,7 +172,7 @@ async function runModel(capacity: number) {
 const meantFor = (kept: readonly Kept[], user: string, channels: readonly string[]): number[] =>
   kept
     .filter(({ to }) => to === undefined || to === user)
-    .filter((entry) => entry.channels.some((name) => channels.includes(name)))
+    .filter((entry) => entry.channels.some((name) => takes(channels, name)))
     .map(({ n }) => n);
 
 test('tails - every stream gets everything once and in order: any hub, lag, return, backpressure', async () => {
