@@ -1,7 +1,7 @@
 /** What tokens must say: from the options about claims. */
 import { type ClaimPath, claimNamed, overlap, parseClaimPath } from '../auth/claim-path.ts';
 import type { TokenRules } from '../auth/claims.ts';
-import { nameFault } from '../auth/names.ts';
+import { tokenChannelFault } from '../auth/names.ts';
 import { failStart as fail } from '../errors.ts';
 
 /** Claims that mean something else. */
@@ -44,6 +44,6 @@ function claimPath(flag: string, text: string): ClaimPath {
 }
 
 function checkChannel(name: string): void {
-  const fault = nameFault(name);
+  const fault = tokenChannelFault(name);
   if (fault !== undefined) fail(`-default-channel: a name ${fault}; got "${name}"`);
 }

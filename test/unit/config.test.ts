@@ -342,6 +342,7 @@ test('config - claims: pointers are checked, and two claims cannot be one', () =
     ['-secret', 's', '-default-channel', 'news,a\u200bb'],
     /-default-channel: a name must not/,
   );
+  refused(['-secret', 's', '-default-channel', 'a/*,*'], /-default-channel: .* a lone \*/);
   const { tokens } = resolve(['-secret', 's', '-default-channel', 'a,b,a', '-issuer', 'x, y']);
   assert.deepEqual(
     [tokens.defaultChannels, tokens.issuers],
