@@ -1,8 +1,12 @@
 /** How many streams an entry is meant for; each counts once, also when it is on several of the channels. */
 
 import type { Recipients } from '../log/entry.ts';
+import { MAX_PREFIX_LEVELS } from '../log/prefix.ts';
 import type { Channel } from './channel.ts';
 import type { Stream } from './stream.ts';
+
+/** Names that a channel remembers of those it was counted with: all prefixes above it, at most. */
+const MOST_REMEMBERED = MAX_PREFIX_LEVELS;
 
 export function audienceOf(channels: readonly Channel<Stream>[], to: Recipients): number {
   if (to === undefined) return countAll(channels);
@@ -21,27 +25,35 @@ function countOf(channel: Channel<Stream>, users: string | ReadonlySet<string>):
   return count;
 }
 
-// The largest channel is counted, not walked: of the others only who is not on it is new.
+// The largest channel is counted, not walked: of the others only who is not on a larger one is new.
 function countAll(channels: readonly Channel<Stream>[]): number {
   if (channels.length < 2) return channels[0]?.streamCount ?? 0;
   const sorted = [...channels].sort((a, b) => b.streamCount - a.streamCount);
-  if (sorted.length === 2) return countTwo(sorted[0]!, sorted[1]!);
   let count = sorted[0]!.streamCount;
-  for (let i = 1; i < sorted.length; i += 1) count += countOutside(sorted[i]!, sorted.slice(0, i));
+  for (let at = 1; at < sorted.length; at += 1) count += countNew(sorted, at);
   return count;
 }
 
-// Emitters use the same two again and again: the walk is remembered until somebody comes or goes on the
-// smaller one. Who does so on the larger one alone is not on the smaller, and changes nothing there.
-function countTwo(larger: Channel<Stream>, smaller: Channel<Stream>): number {
-  const { changes } = smaller;
-  let known = smaller.overlap;
-  if (known === undefined || known.other !== larger.name || known.changes !== changes) {
-    known = { other: larger.name, changes, outside: countOutside(smaller, [larger]) };
-    smaller.overlap = known;
-  }
-  return larger.streamCount + known.outside;
+// How many streams of one channel are on none before it. Emitters use the same channels again and again,
+// and what lies below a prefix is many channels: so the walk is remembered until somebody comes or goes
+// on this one. Who does so on the larger ones alone is not on this one, and changes nothing here.
+function countNew(channels: readonly Channel<Stream>[], at: number): number {
+  const channel = channels[at]!;
+  const { overlap, changes } = channel;
+  if (overlap?.changes === changes && areFirst(overlap.others, channels, at))
+    return overlap.outside;
+  const others = channels.slice(0, at);
+  const outside = countOutside(channel, others);
+  if (at <= MOST_REMEMBERED)
+    channel.overlap = { others: others.map(({ name }) => name), changes, outside };
+  return outside;
 }
+
+const areFirst = (
+  names: readonly string[],
+  channels: readonly Channel<Stream>[],
+  count: number,
+): boolean => names.length === count && names.every((name, i) => channels[i]!.name === name);
 
 function countOutside(channel: Channel<Stream>, others: readonly Channel<Stream>[]): number {
   let count = 0;

@@ -9,9 +9,9 @@ import { Range } from '../log/range.ts';
 import { NEVER, type Timed } from '../log/timetable.ts';
 import { type Member, Members, type Walk } from './members.ts';
 
-/** How many streams of a channel are not on another; true until somebody comes or goes on the former. */
+/** How many streams of a channel are on none of these others; true until somebody comes or goes on the former. */
 export interface Overlap {
-  readonly other: string;
+  readonly others: readonly string[];
   readonly changes: number;
   readonly outside: number;
 }
