@@ -129,7 +129,7 @@ test('restart - with -snapshot under load, twice: nothing is lost, no notice, nu
   const addresses = await fixedAddresses();
   const args = [...addresses, '-drain', '1', '-history', '20000', '-snapshot', join(folder, 'log')];
   const first = await spawnServer(t, args);
-  const world = new World(t, first);
+  const world = new World(t, first, { hasPrefixes: true });
   await world.join(first.publicUrl, CLIENTS, { waitMs: (retryMs) => retryMs });
   const emitting = world.emitter.run(world.plan, ENDLESS);
   let server = first;

@@ -20,7 +20,7 @@ test('seam - clients reconnect all the time under load: every event once, in ord
   timeout: 240_000,
 }, async (t) => {
   const server = await spawnServer(t, ['-drain', '0', '-history', '20000']);
-  const world = new World(t, server);
+  const world = new World(t, server, { hasPrefixes: true });
   await world.join(server.publicUrl, CLIENTS);
   const stop = new AbortController();
   const churn = (async () => {
@@ -110,7 +110,7 @@ test('seam - clients without any id are cut before their first event and at any 
   timeout: 240_000,
 }, async (t) => {
   const server = await spawnServer(t, ['-drain', '0', '-history', '20000']);
-  const world = new World(t, server);
+  const world = new World(t, server, { hasPrefixes: true });
   await joinCut(world, server.publicUrl);
   const users = world.clients.map(({ receipt }) => receipt.user);
   const stop = new AbortController();

@@ -14,6 +14,7 @@ import {
   type Receipt,
 } from './ledger.ts';
 import { Order } from './ledger-order.ts';
+import { takes } from './takes.ts';
 
 /** Problems that are shown; the first few tell what is wrong. */
 const SHOWN = 8;
@@ -26,16 +27,19 @@ type Say = (problem: string) => void;
 /** Finds the events meant for one client without a look at all others. */
 class Addressed {
   readonly #byPlace = new Map<string, Emitted[]>();
+  readonly #channels = new Set<string>();
 
   constructor(emitted: readonly Emitted[]) {
     for (const event of emitted)
-      for (const channel of event.channels)
+      for (const channel of event.channels) {
+        this.#channels.add(channel);
         for (const user of event.to ?? ['*']) this.#at(channel, user).push(event);
+      }
   }
 
   to({ user, channels }: Receipt): Set<Emitted> {
     const found = new Set<Emitted>();
-    for (const channel of channels)
+    for (const channel of [...this.#channels].filter((name) => takes(channels, name)))
       for (const name of ['*', user])
         for (const event of this.#byPlace.get(`${channel}\n${name}`) ?? []) found.add(event);
     return found;

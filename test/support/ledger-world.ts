@@ -11,6 +11,10 @@ import { eventually } from './wait.ts';
 
 const CHANNELS = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
 
+/** Channels in a tree, and prefixes that take some of them. */
+const BRANCHES = ['shop/1', 'shop/eu/2', 'shop/eu/3', 'shop/us/4/a', 'mail/5'];
+const PREFIXES = ['shop/*', 'shop/eu/*', 'shop/us/4/*', 'mail/*'];
+
 /** Channels of one client, and of one emit, at most. */
 const MOST_CHANNELS = 4;
 
@@ -25,6 +29,11 @@ export interface ClientChoices extends Pick<LedgerClientOptions, 'waitMs' | 'sta
   readonly isFresh?: boolean | undefined;
 }
 
+export interface WorldOptions {
+  /** True: there is a tree of channels besides, and clients name some by prefix. */
+  readonly hasPrefixes?: boolean;
+}
+
 export class World {
   readonly random = new Random();
   readonly emitter: Emitter;
@@ -35,9 +44,14 @@ export class World {
   since = '';
   #users: string[] = [];
   readonly #t: TestContext;
+  readonly #channels: readonly string[];
+  /** What clients may name. */
+  readonly #names: readonly string[];
 
-  constructor(t: TestContext, server: SpawnedServer) {
+  constructor(t: TestContext, server: SpawnedServer, { hasPrefixes = false }: WorldOptions = {}) {
     this.#t = t;
+    this.#channels = hasPrefixes ? [...CHANNELS, ...BRANCHES] : CHANNELS;
+    this.#names = hasPrefixes ? [...this.#channels, ...PREFIXES] : CHANNELS;
     this.emitter = new Emitter(server.controlUrl, this.random);
     t.diagnostic(`seed ${this.random.seed}`);
     t.after(() => {
@@ -53,7 +67,7 @@ export class World {
     this.#users = [...new Set([...this.#users, ...users])];
     return Array.from({ length: count }, (_, i) => ({
       user: users[i] ?? this.random.pick(users),
-      channels: this.random.some(CHANNELS, MOST_CHANNELS),
+      channels: this.random.some(this.#names, MOST_CHANNELS),
     }));
   }
 
@@ -83,7 +97,7 @@ export class World {
   /** Broadcasts, events for one user and for several, on one channel or several. */
   readonly plan = (): Plan => {
     const { random } = this;
-    const channels = random.some(CHANNELS, random.below(4) === 0 ? MOST_CHANNELS : 1);
+    const channels = random.some(this.#channels, random.below(4) === 0 ? MOST_CHANNELS : 1);
     const size = random.pick(SIZES);
     if (random.below(2) === 0) return { to: undefined, channels, size };
     return { to: random.some(this.#users, random.below(3) === 0 ? 20 : 1), channels, size };
@@ -99,7 +113,7 @@ export class World {
   }
 
   async #markReaches(): Promise<string> {
-    const id = await this.emitter.mark(CHANNELS);
+    const id = await this.emitter.mark(this.#channels);
     await eventually(() => this.clients.every((client) => client.lastId === id), {
       withinMs: SETTLE_MS,
       what: `${id} to reach everybody (seed ${this.random.seed})`,
