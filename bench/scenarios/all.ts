@@ -9,6 +9,7 @@ import { latency } from './latency.ts';
 import { manyPublishers } from './many-publishers.ts';
 import { oneUser } from './one-user.ts';
 import { ownChannels } from './own-channels.ts';
+import { prefixes } from './prefixes.ts';
 import { publishRate } from './publish-rate.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { slowCrowd } from './slow-crowd.ts';
@@ -32,6 +33,7 @@ export const COMPARISONS: readonly Scenario[] = [
 const OURS_ONLY: readonly Scenario[] = [
   ownChannels,
   twoChannels,
+  prefixes,
   controlCalls,
   controlUnderBroadcast,
   slowCrowd,
