@@ -12,6 +12,7 @@ import { ownChannels } from './own-channels.ts';
 import { prefixes } from './prefixes.ts';
 import { publishRate } from './publish-rate.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
+import { scraped } from './scrape.ts';
 import { slowCrowd } from './slow-crowd.ts';
 import { stuckReaders } from './stuck-readers.ts';
 import { twoChannels } from './two-channels.ts';
@@ -37,6 +38,7 @@ const OURS_ONLY: readonly Scenario[] = [
   controlCalls,
   controlUnderBroadcast,
   slowCrowd,
+  scraped,
 ];
 
 export const SCENARIOS: readonly Scenario[] = [...COMPARISONS, ...OURS_ONLY];
