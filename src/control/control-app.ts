@@ -10,6 +10,7 @@ import type { Logger } from '../logger.ts';
 import type { Published, Publisher } from '../publish/publisher.ts';
 import type { Fields } from './fields.ts';
 import type { RequestOrigin } from './guard.ts';
+import { type Condition, readinessOf, SERVING } from './readiness.ts';
 import { parseEmit, parseTokenRequest } from './requests.ts';
 import { type Call, get, post, type Route, Router } from './router.ts';
 import { traceOf } from './trace.ts';
@@ -26,6 +27,8 @@ export interface ControlOptions {
   readonly metrics: (accept: string) => Promise<{ contentType: string; text: string }>;
   /** What other desks answer. */
   readonly routes: readonly Route[];
+  /** What has to be so for the server to be ready, besides that it is not leaving. */
+  readonly conditions?: () => readonly Condition[];
   readonly maxBodyBytes: number;
   /** What `/openapi.json` says of these routes. */
   readonly describe: (routes: readonly Route[]) => object;
@@ -69,7 +72,7 @@ export class ControlApp {
   }
 
   get measures(): Measures {
-    const isReady = Number(this.phase === 'serving');
+    const isReady = Number(this.#conditions.every(({ ok }) => ok));
     return { values: { emits: this.#emits.record, ready: single(isReady) }, times: {} };
   }
 
@@ -164,9 +167,13 @@ export class ControlApp {
   }
 
   #ready(): Answer {
-    return this.phase === 'serving'
-      ? json(200, { status: 'ready' })
-      : json(503, { status: 'draining' });
+    return readinessOf(this.#conditions);
+  }
+
+  get #conditions(): Condition[] {
+    const ok = this.phase === 'serving';
+    const serving = { name: SERVING, ok, reason: ok ? undefined : 'this server is leaving' };
+    return [serving, ...(this.#options.conditions?.() ?? [])];
   }
 }
 

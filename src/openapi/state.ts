@@ -5,6 +5,14 @@ const said = (status: string) => object({ status: { const: status } });
 
 const TEXT = { type: 'string' };
 
+const CONDITION = {
+  ...object({ name: TEXT, ok: { type: 'boolean' } }),
+  properties: { name: TEXT, ok: { type: 'boolean' }, reason: TEXT },
+};
+
+const readiness = (...statuses: readonly string[]) =>
+  object({ status: { enum: statuses }, conditions: { type: 'array', items: CONDITION } });
+
 export const STATE_ENDPOINTS: Endpoints = {
   'GET /position/': {
     id: 'position',
@@ -42,8 +50,12 @@ export const STATE_ENDPOINTS: Endpoints = {
     id: 'ready',
     summary: 'Whether the server takes streams',
     answers: {
-      200: answered('It does.', 'application/json', said('ready')),
-      503: answered('It is leaving.', 'application/json', said('draining')),
+      200: answered('It does.', 'application/json', readiness('ready')),
+      503: answered(
+        'It does not; `draining`: it is leaving.',
+        'application/json',
+        readiness('draining', 'unready'),
+      ),
     },
     refuses: [],
   },

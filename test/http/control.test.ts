@@ -281,7 +281,11 @@ test('health - alive, ready, methods and unknown paths', async (t) => {
     return [response.status, await response.text(), response.headers.get('allow')];
   };
   assert.deepEqual(await get('/healthz'), [200, '{"status":"ok"}\n', null]);
-  assert.deepEqual(await get('/readyz'), [200, '{"status":"ready"}\n', null]);
+  assert.deepEqual(await get('/readyz'), [
+    200,
+    '{"status":"ready","conditions":[{"name":"serving","ok":true}]}\n',
+    null,
+  ]);
   assert.deepEqual((await get('/healthz', 'HEAD')).slice(0, 2), [200, '']);
   assert.deepEqual(
     (await get('/healthz', 'POST')).filter((_, i) => i !== 1),
