@@ -69,6 +69,11 @@ export class TokenRefused extends TidingsError {
     this.reason = reason;
     this.claim = claim;
   }
+
+  /** It has expired, or does not count yet: a matter of clocks, not of keys. */
+  get isUntimely(): boolean {
+    return this.claim === 'exp' || this.claim === 'nbf' || this.claim === 'iat';
+  }
 }
 
 /** Where a user's id is unless the rules say otherwise. */

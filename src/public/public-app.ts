@@ -77,8 +77,9 @@ export class PublicApp {
   readonly #random: () => number;
   readonly #now: () => number;
   /** Streams that were not opened, by why. */
-  readonly refused = new Counts<Later | 'token' | 'revoked'>([
+  readonly refused = new Counts<Later | 'token' | 'token-time' | 'revoked'>([
     'token',
+    'token-time',
     'revoked',
     'streams',
     'streams-per-user',
@@ -156,7 +157,7 @@ export class PublicApp {
   #refuseToken(error: unknown, address: string): never {
     if (error instanceof TokenRefused) {
       const { reason, claim } = error;
-      this.refused.add('token');
+      this.refused.add(error.isUntimely ? 'token-time' : 'token');
       this.#options.logger.debug({ reason, claim, address }, 'token refused');
     }
     throw error;

@@ -126,6 +126,10 @@ test('metrics - a stream that is refused, for its token or a limit', async (t) =
   await assertMoves(running, () => fetch(running.eventsUrl, { headers: bearer('rubbish') }), {
     'tidings_streams_refused_total{reason="token"}': 1,
   });
+  const old = bearer(tokenFor('ann', 'news', { expiresIn: -1 }));
+  await assertMoves(running, () => fetch(running.eventsUrl, { headers: old }), {
+    'tidings_streams_refused_total{reason="token-time"}': 1,
+  });
   await openNews(t, running);
   const again = () => fetch(running.eventsUrl, { headers: bearer(tokenFor('ann')) });
   await assertMoves(running, async () => (await again()).text(), {
