@@ -119,6 +119,22 @@ test('prefix - a restart with a snapshot loses nothing below it', async (t) => {
   await gets(fresh, ['b/1', 'a/3 b/2']);
 });
 
+test('prefix - presence and disconnect know it by the name that tokens give it', async (t) => {
+  const running = await startServer(t);
+  const stream = await open(t, running, ['orders/*']);
+  await emit(running, 'orders/42');
+  const { controlUrl } = running;
+  const streamsOf = async (name: string) => {
+    const response = await fetch(`${controlUrl}/channels/${encodeURIComponent(name)}/`);
+    return ((await response.json()) as { streams: number }).streams;
+  };
+  assert.deepEqual([await streamsOf('orders/*'), await streamsOf('orders/42')], [1, 0]);
+  const ended = await post(`${controlUrl}/disconnect/`, { channel: 'orders/*' });
+  assert.deepEqual(JSON.parse(ended.text), { streams: 1 });
+  await stream.end();
+  assert.deepEqual(dataOf(stream), ['orders/42']);
+});
+
 const DEEPEST = 'a/b/c/d/e/f/g/h/*';
 
 test('prefix - of eight levels it counts, of more it is refused; so is a lone star', async (t) => {
