@@ -1,7 +1,12 @@
 /** Who is here: streams by user, and the first and the last of each user and channel, for whoever is told. */
 import type { ChannelIndex } from './channel-index.ts';
+import { type Departure, Departures, MAX_DEPARTURES } from './departures.ts';
 import { Members } from './members.ts';
 import type { Stream } from './stream.ts';
+
+/** Refused streams that are remembered at most, and what they may take, in bytes. */
+const MAX_REFUSALS = 5_000;
+const MAX_REFUSAL_BYTES = 524_288;
 
 export type Attendee = 'user' | 'channel';
 
@@ -10,13 +15,21 @@ export type OnAttendance = (what: Attendee, name: string, isHere: boolean) => vo
 
 export class Attendance {
   readonly streams = new Set<Stream>();
+  readonly departures: Departures;
+  /** Streams that were not opened, though their tokens were good once. */
+  readonly refusals = new Departures(MAX_REFUSALS, MAX_REFUSAL_BYTES);
   readonly #members = new Members<Stream>();
   readonly #index: ChannelIndex;
   readonly #tell: OnAttendance;
 
-  constructor(index: ChannelIndex, tell: OnAttendance = () => {}) {
+  constructor(
+    index: ChannelIndex,
+    tell: OnAttendance = () => {},
+    maxDepartures: number = MAX_DEPARTURES,
+  ) {
     this.#index = index;
     this.#tell = tell;
+    this.departures = new Departures(maxDepartures);
   }
 
   /** The streams of one user, none when there are none. */
@@ -34,8 +47,16 @@ export class Attendance {
       if (streamCount === 1) this.#tell('channel', name, true);
   }
 
+  /** A stream of this user was not opened. */
+  refused(user: string, reason: string, at: number): void {
+    const none = { channels: '', startedBehind: 0, position: 0, gapThrough: 0 };
+    this.refusals.note({ ...none, user, reason, at });
+  }
+
   /** A stream is over. */
-  leave(stream: Stream): void {
+  leave(stream: Stream, how: Pick<Departure, 'reason' | 'at' | 'gapThrough'>): void {
+    const { user, startedBehind, position } = stream;
+    this.departures.note({ ...how, user, startedBehind, position, channels: stream.channels.key });
     this.streams.delete(stream);
     this.#index.leave(stream);
     this.#members.remove(stream);

@@ -15,6 +15,8 @@ export interface FlowOptions {
   readonly now: () => number;
   /** A stream takes bytes again, and is behind. */
   readonly onResumed: (stream: Stream) => void;
+  /** A stream is about to be over. */
+  readonly onClosing: (stream: Stream) => void;
   readonly onClosed: (stream: Stream, reason: CloseReason) => void;
 }
 
@@ -68,6 +70,11 @@ export class Flow implements StreamOwner {
   holds(entry: Entry | undefined, before: Entry | undefined): void {
     if (entry !== undefined) this.#options.retention.hold(entry);
     if (before !== undefined) this.#options.retention.release(before);
+  }
+
+  /** StreamOwner: a stream is about to be over. */
+  closing(stream: Stream): void {
+    this.#options.onClosing(stream);
   }
 
   /** StreamOwner: a stream is over. */

@@ -11,7 +11,7 @@ import {
   mostBytes,
   type NewEntry,
 } from '../log/entry.ts';
-import { Lineage } from '../log/lineage.ts';
+import { Lineage, type Refusal } from '../log/lineage.ts';
 import type { Retention } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
 import { ownBytes } from '../wire/frame.ts';
@@ -72,6 +72,9 @@ export class Hub {
       retention: this.#index.retention,
       now: this.now,
       onResumed: (stream) => this.#flusher.resume(stream),
+      onClosing: (stream) => {
+        stream.position = this.positionOf(stream); // one that is Live holds none of its own
+      },
       onClosed: (stream, reason) => this.#closed(stream, reason),
     });
     this.#room = new Room({
@@ -197,6 +200,16 @@ export class Hub {
     return this.#positions.of(stream);
   }
 
+  /** It was told that something up to this number was missing; 0: never. */
+  gapThroughOf(stream: Stream): number {
+    return this.#positions.gapThroughOf(stream);
+  }
+
+  /** The number of an id, or why it has none. */
+  numberOf(id: string): number | Refusal {
+    return this.#lineage.read(id, this.head);
+  }
+
   /** Newest number appended. */
   get head(): number {
     return this.#flusher.head;
@@ -249,8 +262,12 @@ export class Hub {
 
   #closed(stream: Stream, reason: CloseReason): void {
     this.instruments.closed.add(reason);
+    this.attendance.leave(stream, {
+      reason,
+      at: this.now(),
+      gapThrough: this.gapThroughOf(stream),
+    });
     this.#positions.forget(stream);
-    this.attendance.leave(stream);
     this.#onClosed(stream, reason);
   }
 

@@ -45,6 +45,8 @@ export class Positions {
   readonly #newest: () => number;
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
+  /** Of the few that were told of a gap, through which number. */
+  readonly #gaps = new Map<Stream, number>();
 
   constructor(options: PositionsOptions) {
     const { flusher, lineage, notices, staleSeconds, now } = options;
@@ -117,6 +119,7 @@ export class Positions {
     this.#instruments.gaps.add(reason);
     stream.toldThrough = stream.position;
     if (!this.#notices.isOn) return;
+    this.#gaps.set(stream, stream.position);
     const resumed = this.#lineage.idOf(stream.position);
     stream.notice(Buffer.from(this.#notices.gap({ after, resumed, reason }, this.#now())));
   }
@@ -160,9 +163,15 @@ export class Positions {
     if (this.#tooLate.delete(stream)) this.#instruments.returns.add('behind');
   }
 
+  /** It was told that something up to this number was missing; 0: never. */
+  gapThroughOf(stream: Stream): number {
+    return this.#gaps.get(stream) ?? 0;
+  }
+
   /** A stream is over. */
   forget(stream: Stream): void {
     this.#tooLate.delete(stream);
+    this.#gaps.delete(stream);
     this.#instruments.catchUps.forget(stream);
   }
 }

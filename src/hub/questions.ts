@@ -4,6 +4,7 @@
  */
 import { TICKS_PER_SECOND } from '../log/timetable.ts';
 import { encodeRetry } from '../wire/frame.ts';
+import { type Account, type AccountQuestion, accountOf } from './account.ts';
 import {
   type ChannelMembers,
   type ChannelRow,
@@ -45,6 +46,7 @@ export type Question =
     }
   /** Ends those whose token is revoked now, and takes no others in. */
   | { readonly ask: 'revoke'; readonly revocations: readonly Revocation[] }
+  | AccountQuestion
   | ChannelsQuestion
   | MembersQuestion
   /** Ends them on a whole frame; they come back after so many milliseconds, spread between two bounds. */
@@ -94,11 +96,13 @@ export type AnswerTo<Q extends Question> = Q extends { ask: 'stats' }
     ? Measures
     : Q extends { ask: 'streams' }
       ? StreamList
-      : Q extends { ask: 'channels' }
-        ? Page<ChannelRow>
-        : Q extends { ask: 'members' }
-          ? ChannelMembers
-          : Ended;
+      : Q extends { ask: 'account' }
+        ? Account
+        : Q extends { ask: 'channels' }
+          ? Page<ChannelRow>
+          : Q extends { ask: 'members' }
+            ? ChannelMembers
+            : Ended;
 
 type AnyAnswer = AnswerTo<Question>;
 
@@ -114,6 +118,8 @@ export function answerOf(hub: Hub, question: Question): AnyAnswer {
       return listOf(hub, selected(hub, question.which), question);
     case 'revoke':
       return { count: revoke(hub, question.revocations) };
+    case 'account':
+      return accountOf(hub, question);
     case 'channels':
       return channelsOf(hub, question);
     case 'members':

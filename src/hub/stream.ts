@@ -25,6 +25,8 @@ export interface StreamOwner {
   resumed(stream: Stream): void;
   /** The socket has had room to spare since just now: the stream need not be watched any more. */
   settled(stream: Stream): void;
+  /** The stream is about to be over; its state is still what it was. */
+  closing(stream: Stream): void;
   closed(stream: Stream, reason: CloseReason): void;
 }
 
@@ -258,6 +260,7 @@ export class Stream implements Timed {
   }
 
   #over(reason: CloseReason): void {
+    this.#owner.closing(this);
     this.state = StreamState.Closed;
     this.#hold(undefined);
     this.#sink = CLOSED_SINK;

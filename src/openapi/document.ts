@@ -11,6 +11,7 @@ import { COOKIE_NAME } from '../public/stream-request.ts';
 import { VERSION } from '../version.ts';
 import { emitEndpoints } from './emit.ts';
 import { type Endpoints, type Facts, operationOf, type Part, withPosition } from './endpoint.ts';
+import { EXPLAIN_ENDPOINTS } from './explain.ts';
 import { peopleEndpoints } from './people.ts';
 import { SCHEMAS } from './schemas.ts';
 import { STATE_ENDPOINTS } from './state.ts';
@@ -28,6 +29,7 @@ export const controlEndpoints = (facts: Facts): Endpoints => ({
   ...emitEndpoints(facts),
   ...tokenEndpoints(facts),
   ...peopleEndpoints(facts),
+  ...EXPLAIN_ENDPOINTS,
   ...STATE_ENDPOINTS,
 });
 

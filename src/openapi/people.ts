@@ -176,18 +176,10 @@ const ABSENT: Part = { type: 'null' };
 /** What a field may be in JSON, where null means that it is not there, and in a form. */
 type Kinds = (inJson: Part, inForm?: Part) => Part;
 
-function bodyOf(
-  schemaFor: (optional: Kinds, needed: Kinds) => Part,
-): NonNullable<Endpoint['body']> {
-  const inForms: Kinds = (inJson, inForm) => inForm ?? inJson;
-  const form = { schema: schemaFor(inForms, inForms) };
+function bodyOf(schemaFor: (kind: Kinds, isForm: boolean) => Part): NonNullable<Endpoint['body']> {
+  const form = { schema: schemaFor((inJson, inForm) => inForm ?? inJson, true) };
   return {
-    'application/json': {
-      schema: schemaFor(
-        (inJson) => ({ anyOf: [inJson, ABSENT] }),
-        (inJson) => inJson,
-      ),
-    },
+    'application/json': { schema: schemaFor((inJson) => ({ anyOf: [inJson, ABSENT] }), false) },
     'application/x-www-form-urlencoded': form,
     'multipart/form-data': form,
   };
@@ -223,30 +215,34 @@ const DISCONNECT: Endpoint = {
 
 const secondsUpTo = (maximum: number): Part => ({ type: 'integer', minimum: 1, maximum });
 
-function revokeBody(kind: Kinds, needed: Kinds, maxTokenSeconds: number): Part {
-  const ttl = {
-    ...kind(secondsUpTo(maxTokenSeconds)),
-    description: 'Seconds for which such tokens may be about.',
-  };
-  const issuedBefore = {
-    ...kind({ anyOf: [{ const: 'now' }, secondsUpTo(LAST_SECOND)] }),
-    description: 'Unix seconds, or `now`, the default.',
-  };
-  const tokenId = { type: 'string', minLength: 1, maxLength: MAX_TOKEN_ID_LENGTH };
-  const absent = kind(ABSENT, { not: {} });
+const TOKEN_ID: Part = { type: 'string', minLength: 1, maxLength: MAX_TOKEN_ID_LENGTH };
+
+const ISSUED_BEFORE: Part = {
+  anyOf: [{ const: 'now' }, secondsUpTo(LAST_SECOND)],
+  description: 'Unix seconds, or `now`, the default.',
+};
+
+function revokeBody(kind: Kinds, isForm: boolean, maxTokenSeconds: number): Part {
+  const ttl = kind(secondsUpTo(maxTokenSeconds));
+  const issuedBefore = kind(ISSUED_BEFORE);
+  const description = '`ttl`: seconds for which such tokens may be about.';
+  if (isForm)
+    return {
+      type: 'object',
+      description,
+      properties: { userId: ref('Name'), tokenId: TOKEN_ID, issuedBefore, ttl },
+      oneOf: [
+        { required: ['userId'], properties: { tokenId: false } },
+        { required: ['tokenId'], properties: { userId: false } },
+      ],
+    };
+  const userId = ref('NameOrNumber');
   return {
     type: 'object',
+    description,
     oneOf: [
-      {
-        required: ['userId'],
-        properties: {
-          userId: needed(ref('NameOrNumber'), ref('Name')),
-          tokenId: absent,
-          issuedBefore,
-          ttl,
-        },
-      },
-      { required: ['tokenId'], properties: { tokenId, userId: absent, ttl } },
+      { required: ['userId'], properties: { userId, tokenId: ABSENT, issuedBefore, ttl } },
+      { required: ['tokenId'], properties: { tokenId: TOKEN_ID, userId: ABSENT, ttl } },
     ],
   };
 }
@@ -257,7 +253,7 @@ export const peopleEndpoints = ({ config }: Facts): Endpoints => ({
   'POST /revoke/': {
     id: 'revoke',
     summary: 'Tokens of a user, or one token by its `jti`, count no more',
-    body: bodyOf((kind, needed) => revokeBody(kind, needed, config['max-token-life'])),
+    body: bodyOf((kind, isForm) => revokeBody(kind, isForm, config['max-token-life'])),
     answers: json('Streams that had one are ended.', {
       oneOf: [members({ ...OF_USER, streams: COUNT }), members({ ...OF_TOKEN, streams: COUNT })],
     }),

@@ -1,5 +1,6 @@
 /** Who is there, for the control port: put together here, so that the server knows one thing of it. */
 import type { Config } from '../config/config.ts';
+import { ExplainingDesk } from '../control/explaining.ts';
 import { PresenceDesk } from '../control/presence.ts';
 import { RevocationDesk } from '../control/revocations.ts';
 import type { Route } from '../control/router.ts';
@@ -23,9 +24,11 @@ export interface PeopleParts {
 }
 
 export class People {
+  readonly #config: Config;
   readonly #whereabouts: Whereabouts;
 
   constructor(config: Config) {
+    this.#config = config;
     this.#whereabouts = new Whereabouts({ graceSeconds: config.grace });
   }
 
@@ -37,14 +40,17 @@ export class People {
   /** What the control port answers. */
   routes({ fronts, hub, isAlone, idOf, maxTokenSeconds }: PeopleParts): Route[] {
     const ask = inquiry(fronts, isAlone ? undefined : hub);
+    const stateOf = (user: string) => this.#whereabouts.users.stateOf(user);
+    const historySeconds = this.#config['history-ttl'];
     const desk = new PresenceDesk({
       ask,
       isAlone,
-      stateOf: (user) => this.#whereabouts.users.stateOf(user),
+      stateOf,
       idOf,
     });
     const revocations = new RevocationDesk({ ask, revocations: hub.revocations, maxTokenSeconds });
-    return [...desk.routes, ...revocations.routes];
+    const explaining = new ExplainingDesk({ ask, stateOf, historySeconds });
+    return [...desk.routes, ...revocations.routes, ...explaining.routes];
   }
 
   /** The publisher, whose answers then say who is offline. */

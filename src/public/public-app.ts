@@ -8,7 +8,7 @@ import { type Answer, notAllowed } from '../http/answer.ts';
 import type { Cors } from '../http/cors.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import type { HttpApp, HttpRequest, HttpResponse } from '../http/uws.ts';
+import type { HttpApp, HttpRequest } from '../http/uws.ts';
 import { Counts } from '../hub/counts.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { CloseReason, Stream } from '../hub/stream.ts';
@@ -22,6 +22,7 @@ import {
   type Later,
   REFUSED_RETRY_MS,
   STREAM_HEADERS,
+  watch,
   writeStreamHead,
 } from './stream-answers.ts';
 import { lastEventIdOf, tokensOf } from './stream-request.ts';
@@ -185,11 +186,11 @@ export class PublicApp {
   }
 
   #admit(arrival: Arrival, grant: Grant): void {
-    if (this.#isRevoked(grant)) return this.#turnAway(arrival.exchange);
+    if (this.#isRevoked(grant)) return this.#turnAway(arrival.exchange, grant);
     const { guests } = this.#options;
     if (guests === undefined || this.isDraining) return void this.#enter(arrival, grant);
     const { exchange, address } = arrival;
-    if (this.#waiting.isFull) return this.#sendAway(exchange, 'waiting');
+    if (this.#waiting.isFull) return this.#sendAway(exchange, 'waiting', grant);
     this.#wait(exchange, guests.enter({ user: grant.userId, address }), (entry) =>
       this.#admitted(arrival, grant, entry),
     );
@@ -198,7 +199,7 @@ export class PublicApp {
   // Out of the handler by now: what is written goes out together all the same.
   #admitted(arrival: Arrival, grant: Grant, entry: Guest | Refusal): void {
     const { exchange } = arrival;
-    if (typeof entry === 'string') return this.#sendAway(exchange, entry);
+    if (typeof entry === 'string') return this.#sendAway(exchange, entry, grant);
     const { guests } = this.#options;
     const stream = exchange.isOpen ? exchange.corked(() => this.#enter(arrival, grant)) : undefined;
     if (stream === undefined) guests?.left(entry);
@@ -213,9 +214,9 @@ export class PublicApp {
 
   /** Undefined when the stream was refused. */
   #enter({ exchange, address, lastEventId }: Arrival, grant: Grant): Stream | undefined {
-    if (this.#isRevoked(grant)) return this.#turnAway(exchange);
+    if (this.#isRevoked(grant)) return this.#turnAway(exchange, grant);
     const refusal = this.isDraining ? 'draining' : this.#refusal({ user: grant.userId, address });
-    if (refusal !== undefined) return this.#sendAway(exchange, refusal);
+    if (refusal !== undefined) return this.#sendAway(exchange, refusal, grant);
     const res = exchange.takeOver();
     writeStreamHead(res, this.#options.cors.headers(exchange.head.origin));
     const stream = this.#options.hub.open(res, {
@@ -234,10 +235,16 @@ export class PublicApp {
     return stream;
   }
 
-  #turnAway(exchange: Exchange): undefined {
+  #turnAway(exchange: Exchange, grant: Grant): undefined {
     this.refused.add('revoked');
+    this.#noteRefusal(grant, 'revoked');
     this.#options.logger.debug('stream refused: its token is revoked');
     exchange.answer(REVOKED);
+  }
+
+  #noteRefusal({ userId }: Grant, refusal: string): void {
+    const { hub } = this.#options;
+    hub.attendance.refused(userId, refusal, hub.now());
   }
 
   // To be asked in the very turn in which a stream opens: what is revoked later ends it.
@@ -262,8 +269,10 @@ export class PublicApp {
     return this.#options.hub.now() + (exp - this.#now());
   }
 
-  #sendAway(exchange: Exchange, why: Later): undefined {
+  /** Without a grant nobody knows yet whose stream it was to be. */
+  #sendAway(exchange: Exchange, why: Later, grant?: Grant): undefined {
     this.refused.add(why);
+    if (grant !== undefined) this.#noteRefusal(grant, why);
     this.#options.logger.debug({ refusal: why }, 'stream refused');
     exchange.answer(comeBack(exchange.head, why, this.#between(REFUSED_RETRY_MS)));
   }
@@ -284,14 +293,4 @@ export class PublicApp {
   #between([low, high]: readonly [number, number]): number {
     return low + this.#random() * (high - low);
   }
-}
-
-// The exchange's own handler gives way: it would keep the head of the request, with its token, for as
-// long as the stream is open.
-function watch(res: HttpResponse, stream: Stream): void {
-  res.onAborted(() => stream.aborted());
-  res.onWritable(() => {
-    stream.writable();
-    return true;
-  });
 }

@@ -3,6 +3,7 @@ import { TidingsError } from '../errors.ts';
 import { type Answer, errorAnswer, type Headers } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { HttpResponse } from '../http/uws.ts';
+import type { Stream } from '../hub/stream.ts';
 import { encodeRetry } from '../wire/frame.ts';
 import type { Refusal } from './admission.ts';
 
@@ -47,4 +48,16 @@ export function comeBack(head: RequestHead, why: Later, retryMs: number): Answer
     headers: [...(full.headers ?? []), ['Retry-After', retryAfter]],
     closes: true, // its file is wanted for others
   };
+}
+
+/**
+ * Tells the stream what becomes of its connection. The exchange's own handler gives way: it would keep
+ * the head of the request, with its token, for as long as the stream is open.
+ */
+export function watch(res: HttpResponse, stream: Stream): void {
+  res.onAborted(() => stream.aborted());
+  res.onWritable(() => {
+    stream.writable();
+    return true;
+  });
 }

@@ -1,0 +1,127 @@
+/** All that a hub knows of one user, and of one event as far as it concerns that user. */
+
+import type { Entry } from '../log/entry.ts';
+import type { Refusal } from '../log/lineage.ts';
+import { TICKS_PER_SECOND } from '../log/timetable.ts';
+import type { Departure } from './departures.ts';
+import type { Hub } from './hub.ts';
+import { type Stream, StreamState } from './stream.ts';
+
+/** Streams of a user in one account, open ones and closed ones each. */
+const MAX_STREAMS = 100;
+
+export interface AccountQuestion {
+  readonly ask: 'account';
+  readonly user: string;
+  /** Of an event. */
+  readonly id: string | undefined;
+}
+
+/** A stream, with what decides whether it had an event. */
+export interface Witness {
+  /** Undefined when it is closed. */
+  readonly id: number | undefined;
+  readonly channels: readonly string[];
+  readonly startedBehind: number;
+  readonly position: number;
+  readonly gapThrough: number;
+  /** Since when it takes nothing, in seconds ago; undefined: it takes what comes. */
+  readonly blockedFor: number | undefined;
+  /** Since it opened or, when it is closed, since it closed, in seconds. */
+  readonly age: number;
+  /** Why it closed. */
+  readonly reason: string | undefined;
+}
+
+export interface EventFacts {
+  readonly channels: readonly string[];
+  readonly isForUser: boolean;
+  /** Seconds since it was emitted. */
+  readonly age: number;
+}
+
+export interface Account {
+  /** The number of the id; why there is none. Undefined when none was asked for. */
+  readonly n: number | Refusal | undefined;
+  /** Undefined when it is not retained here. */
+  readonly event: EventFacts | undefined;
+  readonly open: readonly Witness[];
+  /** The newest first. */
+  readonly closed: readonly Witness[];
+  /** By what the user's last stream was refused, and how many seconds ago. */
+  readonly refused: { readonly reason: string; readonly age: number } | undefined;
+}
+
+/** Looks at every channel for the event, and at every stream that closed of late. */
+export function accountOf(hub: Hub, { user, id }: AccountQuestion): Account {
+  const { attendance, now } = hub;
+  const n = id === undefined ? undefined : hub.numberOf(id);
+  const [refused] = attendance.refusals.of(user, 1);
+  return {
+    n,
+    event: typeof n === 'number' ? eventOf(hub, n, user) : undefined,
+    open: [...attendance.of(user)].slice(0, MAX_STREAMS).map((stream) => open(hub, stream)),
+    closed: attendance.departures.of(user, MAX_STREAMS).map((one) => closed(one, now())),
+    refused: refused && { reason: refused.reason, age: now() - refused.at },
+  };
+}
+
+function open(hub: Hub, stream: Stream): Witness {
+  const isBlocked = stream.state === StreamState.Blocked;
+  return {
+    id: stream.id,
+    channels: stream.channels.channels.map(({ name }) => name),
+    startedBehind: stream.startedBehind,
+    position: hub.positionOf(stream),
+    gapThrough: hub.gapThroughOf(stream),
+    blockedFor: isBlocked ? hub.now() - stream.blockedAt : undefined,
+    age: hub.now() - stream.openedAt / TICKS_PER_SECOND,
+    reason: undefined,
+  };
+}
+
+const closed = ({ user: _, channels, at, ...rest }: Departure, now: number): Witness => ({
+  ...rest,
+  id: undefined,
+  channels: channels.split('\n'),
+  blockedFor: undefined,
+  age: now - at,
+});
+
+function eventOf(hub: Hub, n: number, user: string): EventFacts | undefined {
+  const channels: string[] = [];
+  let found: Entry | undefined;
+  for (const { name, log } of hub.channels.values()) {
+    const entry = log.newestNumber < n ? undefined : log.after(n - 1, 1)[0];
+    if (entry?.n !== n) continue;
+    found = entry;
+    channels.push(name);
+  }
+  if (found === undefined) return undefined;
+  const { to, time } = found;
+  const isForUser = to === undefined || (typeof to === 'string' ? to === user : to.has(user));
+  return { channels, isForUser, age: hub.now() - time };
+}
+
+/** What several hubs know together. `n` is that of the last, which knows the whole order. */
+export function gatherAccounts(answers: readonly Account[]): Account {
+  const refusals = answers.flatMap(({ refused }) => refused ?? []);
+  return {
+    n: answers.at(-1)!.n,
+    event: answers.find(({ event }) => event !== undefined)?.event,
+    open: answers.flatMap((answer) => answer.open),
+    closed: answers.flatMap((answer) => answer.closed).sort((a, b) => a.age - b.age),
+    refused: refusals.sort((a, b) => a.age - b.age)[0],
+  };
+}
+
+/** Whether a stream was given an event of this number on these channels, for all that is known. */
+export const wasGiven = (
+  { channels, startedBehind, position, gapThrough }: Witness,
+  n: number,
+  event: Pick<EventFacts, 'channels'>,
+): boolean =>
+  startedBehind < n &&
+  n <= position &&
+  n > gapThrough &&
+  event.channels.some((name) => channels.includes(name));

@@ -1,0 +1,70 @@
+/** The last streams that closed, and the last that were refused, for whoever asks why something did not arrive. */
+import type { CloseReason } from './stream.ts';
+
+/** Closed streams that are remembered at most. */
+export const MAX_DEPARTURES = 20_000;
+
+/** What they may take at most, names included, in bytes. */
+export const MAX_DEPARTURE_BYTES = 2_097_152;
+
+/** What one costs besides its names: an object, its numbers, a slot. */
+const OVERHEAD_BYTES = 100;
+
+export interface Departure {
+  readonly user: string;
+  /** Second of the monotonic clock. */
+  readonly at: number;
+  /** Why it closed, or, of one that was refused, by what. */
+  readonly reason: CloseReason | string;
+  /** Names, with LF between them; empty of one that was refused. */
+  readonly channels: string;
+  readonly startedBehind: number;
+  /** Everything for it through this number was written, or declared missing. */
+  readonly position: number;
+  /** It was told that something up to this number was missing; 0: never. */
+  readonly gapThrough: number;
+}
+
+export class Departures {
+  readonly #maxCount: number;
+  readonly #maxBytes: number;
+  #all: (Departure | undefined)[] = [];
+  #first = 0;
+  bytes = 0;
+
+  constructor(maxCount = MAX_DEPARTURES, maxBytes = MAX_DEPARTURE_BYTES) {
+    this.#maxCount = maxCount;
+    this.#maxBytes = maxBytes;
+  }
+
+  get count(): number {
+    return this.#all.length - this.#first;
+  }
+
+  /** The oldest give way. */
+  note(departure: Departure): void {
+    this.#all.push(departure);
+    this.bytes += costOf(departure);
+    while (this.count > this.#maxCount || this.bytes > this.#maxBytes) this.#drop();
+  }
+
+  /** Those of one user, newest first. */
+  of(user: string, most: number): Departure[] {
+    const found: Departure[] = [];
+    for (let i = this.#all.length - 1; i >= this.#first && found.length < most; i -= 1)
+      if (this.#all[i]!.user === user) found.push(this.#all[i]!);
+    return found;
+  }
+
+  #drop(): void {
+    this.bytes -= costOf(this.#all[this.#first]!);
+    this.#all[this.#first] = undefined;
+    this.#first += 1;
+    if (this.#first * 4 < this.#all.length) return;
+    this.#all = this.#all.slice(this.#first);
+    this.#first = 0;
+  }
+}
+
+const costOf = ({ user, channels, reason }: Departure): number =>
+  OVERHEAD_BYTES + user.length + channels.length + reason.length;
