@@ -72,6 +72,7 @@ export function resolveConfig(values: OptionValues): Config {
     fail('-ctl-token must be printable ASCII without blanks: others do not survive in a header');
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
   const publicAddress = parseListenAddress('bind', values.bind);
+  checkWebhook(values);
   checkOrigins(values.cors);
   checkHeaderNames(values['cors-headers']);
   checkHostNames(values['ctl-hosts']);
@@ -161,6 +162,21 @@ function convert(source: string, spec: OptionSpec, raw: string): unknown {
     }
   }
 }
+
+function checkWebhook(values: OptionValues): void {
+  const { webhook, 'webhook-secret': secret, 'previous-webhook-secret': previous } = values;
+  if (webhook !== '' && !/^https?:$/.test(protocolOf(webhook)))
+    fail('-webhook must be an http or https URL');
+  if ((webhook === '') !== (secret === '') || (previous !== '' && secret === ''))
+    fail('-webhook and -webhook-secret must be given together');
+  for (const one of [secret, previous]) {
+    const bytes = Buffer.from(one.replace(/^whsec_/, ''), 'base64').length;
+    if (one !== '' && !(/^whsec_[A-Za-z0-9+/]+=*$/.test(one) && bytes >= 24 && bytes <= 64))
+      fail('-webhook-secret must be whsec_ and 24 to 64 bytes in base64: openssl rand -base64 32');
+  }
+}
+
+const protocolOf = (url: string): string => (URL.canParse(url) ? new URL(url).protocol : '');
 
 function checkOrigins(origins: readonly string[]): void {
   for (const origin of origins) {

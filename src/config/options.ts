@@ -131,6 +131,9 @@ export const OPTIONS = {
     [1, 3_600],
     'seconds that a user without a stream is away before it counts as offline: a page that reconnects is back by then',
   ),
+  webhook: text('', 'http or https URL that is told of users and channels coming and going'),
+  'webhook-secret': text('', 'secret that signs what is told: whsec_ and 24 to 64 bytes in base64'),
+  'previous-webhook-secret': text('', 'secret that signs as well, for rotation'),
   'max-body': integer(
     1_048_576,
     [1_024, 67_108_864],

@@ -5,10 +5,13 @@ import { PresenceDesk } from '../control/presence.ts';
 import { RevocationDesk } from '../control/revocations.ts';
 import type { Route } from '../control/router.ts';
 import type { Fronts } from '../front/front.ts';
+import type { OnAttendance } from '../hub/attendance.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { Logger } from '../logger.ts';
 import { AbsenteesPublisher } from '../presence/absentees.ts';
 import { Whereabouts } from '../presence/whereabouts.ts';
 import type { Publisher } from '../publish/publisher.ts';
+import { Webhooks } from '../webhooks/webhooks.ts';
 import { inquiry } from './inquiry.ts';
 
 export interface PeopleParts {
@@ -25,11 +28,16 @@ export interface PeopleParts {
 
 export class People {
   readonly #config: Config;
+  readonly #webhooks: Webhooks | undefined;
   readonly #whereabouts: Whereabouts;
 
-  constructor(config: Config) {
+  constructor(config: Config, logger: Logger) {
     this.#config = config;
-    this.#whereabouts = new Whereabouts({ graceSeconds: config.grace });
+    this.#webhooks = webhooksOf(config, logger);
+    this.#whereabouts = new Whereabouts({
+      graceSeconds: config.grace,
+      onChange: this.#webhooks && changesFor(this.#webhooks),
+    });
   }
 
   /** To be told of what each thread's hub tells. */
@@ -64,5 +72,23 @@ export class People {
 
   stop(): void {
     this.#whereabouts.stop();
+    void this.#webhooks?.stop();
   }
 }
+
+function webhooksOf(config: Config, logger: Logger): Webhooks | undefined {
+  if (config.webhook === '') return undefined;
+  const both = [config['webhook-secret'], config['previous-webhook-secret']];
+  return new Webhooks({
+    url: config.webhook,
+    secrets: both.filter((secret) => secret !== ''),
+    logger,
+  });
+}
+
+const changesFor =
+  (webhooks: Webhooks): OnAttendance =>
+  (what, name, isHere) => {
+    if (what === 'user') webhooks.tell(isHere ? 'user.online' : 'user.offline', { userId: name });
+    else webhooks.tell(isHere ? 'channel.occupied' : 'channel.vacated', { channel: name });
+  };

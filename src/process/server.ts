@@ -70,7 +70,7 @@ export class Server {
     this.#config = config;
     this.#logger = logger;
     const tally = new Tally();
-    this.#people = new People(config);
+    this.#people = new People(config, logger);
     this.#connections = new Connections(this.#files, logger, tally);
     this.#handover = new Handover(config.snapshot, logger);
     if (config.threadCount === 1) {

@@ -14,7 +14,7 @@ const LAYERS = [
   ['threads'],
   ['front', 'openapi'],
   ['config'],
-  ['control', 'public', 'metrics'],
+  ['control', 'public', 'metrics', 'webhooks'],
   ['presence'],
   ['publish', 'hub', 'auth', 'http'],
   ['log'],

@@ -1,0 +1,150 @@
+/** What a receiver is told, signed so that the official library verifies it. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { Webhook } from 'standardwebhooks';
+import { createLogger } from '../../src/logger.ts';
+import { WebhookQueue } from '../../src/webhooks/queue.ts';
+import { Webhooks } from '../../src/webhooks/webhooks.ts';
+import { startServer } from '../support/server.ts';
+import { type Owner, openStream } from '../support/sse-client.ts';
+import { bearer, tokenFor } from '../support/tokens.ts';
+import { eventually } from '../support/wait.ts';
+
+const SECRETS = [1, 2].map((fill) => `whsec_${Buffer.alloc(32, fill).toString('base64')}`);
+const SILENT = createLogger('silent', { write: () => {} });
+
+interface Told {
+  readonly seq: number;
+  readonly type: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** A receiver that verifies with each of `secrets`, and answers what `status` says. */
+async function receiver(t: Owner, secrets: readonly string[]) {
+  const told: Told[] = [];
+  const paths: string[] = [];
+  const state = { status: 200 };
+  const faults: unknown[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    paths.push(request.url!);
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.on('end', () => {
+      try {
+        for (const secret of secrets)
+          new Webhook(secret).verify(body, request.headers as Record<string, string>);
+      } catch (error) {
+        faults.push(error);
+      }
+      if (state.status === 200) told.push(...(JSON.parse(body) as { events: Told[] }).events);
+      response.writeHead(state.status, { location: '/elsewhere' }).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+  return { url, told, paths, state, faults };
+}
+
+const sender = (t: Owner, url: string, maxWaitingBytes = 1_000_000): Webhooks => {
+  const retryMs = [10, 20] as const;
+  const options = { url, secrets: SECRETS, logger: SILENT, gatherMs: 5, retryMs, maxWaitingBytes };
+  const webhooks = new Webhooks(options);
+  t.after(() => webhooks.stop());
+  return webhooks;
+};
+
+test('webhooks - a server tells who comes and goes, after the grace, and not of reconnects', async (t) => {
+  const { url, told, faults } = await receiver(t, [SECRETS[0]!]);
+  const args = ['-webhook', url, '-webhook-secret', SECRETS[0]!, '-grace', '2'];
+  const { eventsUrl } = await startServer(t, args);
+  const open = () => openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
+  (await open()).close();
+  const again = await open();
+  await eventually(() => told.length === 2);
+  again.close();
+  await eventually(() => told.length === 4, { withinMs: 15_000 });
+  assert.deepEqual(
+    told.map(({ seq, type, data }) => [seq, type, data['userId'] ?? data['channel']]).sort(),
+    [
+      [1, 'user.online', 'ann'],
+      [2, 'channel.occupied', 'news'],
+      [3, 'user.offline', 'ann'],
+      [4, 'channel.vacated', 'news'],
+    ],
+  );
+  assert.deepEqual(faults, []);
+});
+
+test('webhooks - two secrets sign, and while the receiver is down nothing is lost or out of order', async (t) => {
+  const { url, told, state, faults, paths } = await receiver(t, SECRETS);
+  const webhooks = sender(t, url);
+  state.status = 302;
+  for (let n = 1; n <= 450; n += 1) webhooks.tell('user.online', { userId: `u${n}` });
+  await eventually(() => paths.length >= 3);
+  state.status = 200;
+  await eventually(() => told.length === 450);
+  assert.deepEqual(
+    told.map(({ seq }) => seq),
+    Array.from({ length: 450 }, (_, n) => n + 1),
+  );
+  assert.ok(
+    paths.every((path) => path === '/hook'),
+    'a redirect was followed',
+  );
+  assert.deepEqual(faults, []);
+});
+
+test('webhooks - past the bound exactly one gap, which names what is missing', async (t) => {
+  const { url, told, state, paths } = await receiver(t, SECRETS);
+  const webhooks = sender(t, url, 60_000);
+  state.status = 503;
+  webhooks.tell('user.online', { userId: 'first' });
+  await eventually(() => paths.length >= 1);
+  for (let n = 0; n < 2_000; n += 1) webhooks.tell('user.online', { userId: `u${n}` });
+  state.status = 200;
+  await eventually(() => told.at(-1)?.seq === 2_001);
+  const gaps = told.filter(({ type }) => type === 'webhook.gap');
+  assert.equal(gaps.length, 1);
+  const { from, to } = gaps[0]!.data as { from: number; to: number };
+  const seen = told.filter(({ type }) => type !== 'webhook.gap').map(({ seq }) => seq);
+  const expected = Array.from({ length: 2_001 }, (_, n) => n + 1);
+  assert.deepEqual(
+    seen,
+    expected.filter((seq) => seq < from || seq > to),
+  );
+});
+
+test('webhooks - a receiver that is gone is asked no more', async (t) => {
+  const { url, state, paths } = await receiver(t, SECRETS);
+  const webhooks = sender(t, url);
+  state.status = 410;
+  webhooks.tell('user.online', { userId: 'a' });
+  await eventually(() => paths.length === 1);
+  const other = sender(t, url.replace('/hook', '/other'));
+  other.tell('user.online', { userId: 'b' });
+  await eventually(() => paths.includes('/other'));
+  webhooks.tell('user.online', { userId: 'c' });
+  const third = sender(t, url.replace('/hook', '/third'));
+  third.tell('user.online', { userId: 'd' });
+  await eventually(() => paths.includes('/third'));
+  assert.deepEqual(paths, ['/hook', '/other', '/third']);
+});
+
+test('webhooks - what is in flight is never part of a gap', () => {
+  const queue = new WebhookQueue(1_000);
+  queue.push('a', {});
+  assert.equal(queue.take(100).length, 1);
+  for (let n = 0; n < 20; n += 1) queue.push('a', {});
+  queue.delivered();
+  const rest = queue.take(100);
+  assert.equal(rest[0]!.type, 'webhook.gap');
+  assert.equal(rest[0]!.data['from'], 2);
+});
