@@ -32,6 +32,8 @@ export const ERROR_STATUS = {
   MEMORY_FULL: 429,
   /** With `-threads`: one of them is behind with what was emitted; emit again in a moment. */
   THREADS_BEHIND: 429,
+  /** So many receipts are waited for as may be. */
+  RECEIPTS_FULL: 429,
   /** So many revocations are kept as may be, none past its time. */
   REVOCATIONS_FULL: 429,
   /** A bug in tidings; the log has it. */
@@ -65,6 +67,7 @@ export const ERROR_TITLE: Readonly<Record<ErrorCode, string>> = {
   EVENT_TOO_LARGE: 'The event is larger than the memory for events',
   MEDIA_TYPE_UNSUPPORTED: 'The type, charset or coding of the body is not supported',
   MEMORY_FULL: 'The memory for events is full of what is still being written',
+  RECEIPTS_FULL: 'No more receipts are waited for',
   REVOCATIONS_FULL: 'No more revocations are kept',
   THREADS_BEHIND: 'A thread has not taken in what was emitted before',
   INTERNAL: 'The server failed',

@@ -21,6 +21,9 @@ export const MAX_CHANNELS_PER_EMIT = 100;
 /** Users one emit may name; to reach more, emit to `*` or several times. */
 export const MAX_USERS_PER_EMIT = 10_000;
 
+/** Users of one receipt at most. */
+export const MAX_USERS_PER_RECEIPT = 1_000;
+
 /** What a token that is asked for depends on besides the request. */
 export interface TokenContext {
   /** Longest life, in seconds. */
@@ -34,7 +37,7 @@ export function parseEmit(fields: Fields): OutgoingEvent {
   const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
   checkChannels(channels, emitChannelFault);
-  return { to, channels, body: bodyOf(fields) };
+  return { to, channels, body: bodyOf(fields), receiptSeconds: receiptOf(fields, to) };
 }
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
@@ -46,6 +49,22 @@ export function parseTokenRequest(fields: Fields, context: TokenContext): NewTok
   const seconds = secondsOf(fields, context.maxTokenSeconds);
   return { userId, channels, seconds, from: fromOf(fields, context.position) };
 }
+
+function receiptOf(fields: Fields, to: Recipients): number | undefined {
+  const value = fields.values.get('receipt');
+  if (value === undefined) return undefined;
+  const given = fields.isForm ? value : isObject(value) ? value['within'] : undefined;
+  const seconds = typeof given === 'string' && /^\d{1,4}$/.test(given) ? Number(given) : given;
+  const users = typeof to === 'object' ? to.size : Number(to !== undefined);
+  if (users < 1 || users > MAX_USERS_PER_RECEIPT)
+    return invalid(`a receipt is for 1 to ${MAX_USERS_PER_RECEIPT} users by name`);
+  if (typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 1 && seconds <= 3_600)
+    return seconds;
+  return invalid('receipt must be {"within": seconds}, 1 to 3600; in a form the seconds alone');
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 // Without duplicates. Nearly all have one.
 function names(field: string, values: readonly unknown[]): readonly string[] {

@@ -115,6 +115,27 @@ export function gatherAccounts(answers: readonly Account[]): Account {
   };
 }
 
+export interface TakersQuestion {
+  readonly ask: 'takers';
+  readonly id: string;
+  readonly channels: readonly string[];
+  readonly users: readonly string[];
+}
+
+/** Which of the users had the event, from a stream that is open or closed of late. */
+export function takersOf(hub: Hub, { id, channels, users }: TakersQuestion): string[] {
+  const n = hub.numberOf(id);
+  if (typeof n !== 'number') return [];
+  const had = (witness: Witness) => wasGiven(witness, n, { channels });
+  const taken = new Set<string>();
+  for (const user of users)
+    for (const stream of hub.attendance.of(user)) if (had(open(hub, stream))) taken.add(user);
+  const rest = new Set(users.filter((user) => !taken.has(user)));
+  for (const departure of hub.attendance.departures.all())
+    if (rest.has(departure.user) && had(closed(departure, 0))) taken.add(departure.user);
+  return [...taken];
+}
+
 /** Whether a stream was given an event of this number on these channels, for all that is known. */
 export const wasGiven = (
   { channels, startedBehind, position, gapThrough }: Witness,

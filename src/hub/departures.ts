@@ -56,6 +56,11 @@ export class Departures {
     return found;
   }
 
+  /** All of them, in no order that counts. */
+  *all(): Generator<Departure> {
+    for (let i = this.#first; i < this.#all.length; i += 1) yield this.#all[i]!;
+  }
+
   #drop(): void {
     this.bytes -= costOf(this.#all[this.#first]!);
     this.#all[this.#first] = undefined;

@@ -4,7 +4,13 @@
  */
 import { TICKS_PER_SECOND } from '../log/timetable.ts';
 import { encodeRetry } from '../wire/frame.ts';
-import { type Account, type AccountQuestion, accountOf } from './account.ts';
+import {
+  type Account,
+  type AccountQuestion,
+  accountOf,
+  type TakersQuestion,
+  takersOf,
+} from './account.ts';
 import {
   type ChannelMembers,
   type ChannelRow,
@@ -47,6 +53,7 @@ export type Question =
   /** Ends those whose token is revoked now, and takes no others in. */
   | { readonly ask: 'revoke'; readonly revocations: readonly Revocation[] }
   | AccountQuestion
+  | TakersQuestion
   | ChannelsQuestion
   | MembersQuestion
   /** Ends them on a whole frame; they come back after so many milliseconds, spread between two bounds. */
@@ -98,11 +105,13 @@ export type AnswerTo<Q extends Question> = Q extends { ask: 'stats' }
       ? StreamList
       : Q extends { ask: 'account' }
         ? Account
-        : Q extends { ask: 'channels' }
-          ? Page<ChannelRow>
-          : Q extends { ask: 'members' }
-            ? ChannelMembers
-            : Ended;
+        : Q extends { ask: 'takers' }
+          ? string[]
+          : Q extends { ask: 'channels' }
+            ? Page<ChannelRow>
+            : Q extends { ask: 'members' }
+              ? ChannelMembers
+              : Ended;
 
 type AnyAnswer = AnswerTo<Question>;
 
@@ -118,6 +127,8 @@ export function answerOf(hub: Hub, question: Question): AnyAnswer {
       return listOf(hub, selected(hub, question.which), question);
     case 'revoke':
       return { count: revoke(hub, question.revocations) };
+    case 'takers':
+      return takersOf(hub, question);
     case 'account':
       return accountOf(hub, question);
     case 'channels':

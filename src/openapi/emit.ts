@@ -1,6 +1,10 @@
 /** `POST /emit/`, described. */
 import { MAX_NAME_BYTES } from '../auth/names.ts';
-import { MAX_CHANNELS_PER_EMIT, MAX_USERS_PER_EMIT } from '../control/requests.ts';
+import {
+  MAX_CHANNELS_PER_EMIT,
+  MAX_USERS_PER_EMIT,
+  MAX_USERS_PER_RECEIPT,
+} from '../control/requests.ts';
 import { MAX_OFFLINE_TOLD } from '../presence/absentees.ts';
 import { SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
 import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
@@ -69,15 +73,32 @@ const IN_FORM: Part = {
   ],
 };
 
-export const emitEndpoints = ({ config }: Facts): Endpoints => ({
+/** Only a server that has somebody to tell takes them. */
+const withReceipt = (schema: Part, receipt: Part, { config }: Facts): Part =>
+  config.webhook === ''
+    ? schema
+    : { ...schema, properties: { ...(schema['properties'] as Part), receipt } };
+
+const WITHIN: Part = {
+  type: 'integer',
+  minimum: 1,
+  maximum: 3_600,
+  description: `Seconds, after which event.undelivered tells who has not had it; of at most ${MAX_USERS_PER_RECEIPT} users by name.`,
+};
+
+const RECEIPT: Part = {
+  anyOf: [{ type: 'object', required: ['within'], properties: { within: WITHIN } }, absent],
+};
+
+export const emitEndpoints = (facts: Facts): Endpoints => ({
   'POST /emit/': {
     id: 'emit',
     summary: 'Sends an event to the streams of these users on these channels',
-    description: `The body is at most ${config['max-body']} bytes (\`-max-body\`).`,
+    description: `The body is at most ${facts.config['max-body']} bytes (\`-max-body\`).`,
     body: {
-      'application/json': { schema: IN_JSON },
-      'application/x-www-form-urlencoded': { schema: IN_FORM },
-      'multipart/form-data': { schema: IN_FORM },
+      'application/json': { schema: withReceipt(IN_JSON, RECEIPT, facts) },
+      'application/x-www-form-urlencoded': { schema: withReceipt(IN_FORM, WITHIN, facts) },
+      'multipart/form-data': { schema: withReceipt(IN_FORM, WITHIN, facts) },
     },
     answers: {
       200: answered(
@@ -108,6 +129,7 @@ export const emitEndpoints = ({ config }: Facts): Endpoints => ({
       'EVENT_TOO_LARGE',
       'MEDIA_TYPE_UNSUPPORTED',
       'MEMORY_FULL',
+      'RECEIPTS_FULL',
       'THREADS_BEHIND',
       'DRAINING',
     ],

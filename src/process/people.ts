@@ -9,6 +9,7 @@ import type { OnAttendance } from '../hub/attendance.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Logger } from '../logger.ts';
 import { AbsenteesPublisher } from '../presence/absentees.ts';
+import { Receipts } from '../presence/receipts.ts';
 import { Whereabouts } from '../presence/whereabouts.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
@@ -62,8 +63,15 @@ export class People {
   }
 
   /** The publisher, whose answers then say who is offline. */
-  watch(publisher: Publisher): Publisher {
-    return new AbsenteesPublisher(publisher, this.#whereabouts.users);
+  watch(publisher: Publisher, { fronts }: Pick<PeopleParts, 'fronts'>): Publisher {
+    const honest = new AbsenteesPublisher(publisher, this.#whereabouts.users);
+    const webhooks = this.#webhooks;
+    return new Receipts({
+      publisher: honest,
+      takers: async (id, channels, users) =>
+        new Set((await fronts.ask({ ask: 'takers', id, channels, users })).flat()),
+      tell: webhooks && ((event) => webhooks.tell('event.undelivered', { ...event })),
+    });
   }
 
   start(): void {

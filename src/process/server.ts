@@ -250,7 +250,7 @@ export class Server {
     const history = fronts instanceof Crew ? this.hub : undefined;
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
-      publisher: this.#people.watch(new Sequencer(this.#epoch, fronts.store)),
+      publisher: this.#people.watch(new Sequencer(this.#epoch, fronts.store), { fronts }),
       routes: this.#people.routes({
         fronts,
         hub: this.hub,

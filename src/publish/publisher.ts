@@ -12,6 +12,8 @@ export interface OutgoingEvent {
   /** At least one, without duplicates. */
   readonly channels: readonly string[];
   readonly body: Body;
+  /** After so many seconds it is told who has not had it; undefined: never. */
+  readonly receiptSeconds?: number | undefined;
   /** By the emit's `traceparent`: 32 hexadecimal digits. */
   readonly trace?: string | undefined;
 }

@@ -7,6 +7,7 @@ import { Webhook } from 'standardwebhooks';
 import { createLogger } from '../../src/logger.ts';
 import { WebhookQueue } from '../../src/webhooks/queue.ts';
 import { Webhooks } from '../../src/webhooks/webhooks.ts';
+import { post } from '../support/emitting.ts';
 import { startServer } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -80,6 +81,28 @@ test('webhooks - a server tells who comes and goes, after the grace, and not of 
       [4, 'channel.vacated', 'news'],
     ],
   );
+  assert.deepEqual(faults, []);
+});
+
+test('webhooks - an event that no stream took within its time is told of, with who missed it', async (t) => {
+  const { url, told, faults } = await receiver(t, [SECRETS[0]!]);
+  const args = ['-webhook', url, '-webhook-secret', SECRETS[0]!];
+  const { eventsUrl, controlUrl } = await startServer(t, args);
+  const ann = await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
+  await openStream(t, eventsUrl, { headers: bearer(tokenFor('eve', 'elsewhere')) });
+  const receipt = { within: 1 };
+  const event = { userId: ['ann', 'bob', 'eve'], channel: 'news', data: 'x', receipt };
+  const { text } = await post(`${controlUrl}/emit/`, event);
+  await ann.next();
+  ann.close();
+  const missed = () => told.filter(({ type }) => type === 'event.undelivered');
+  await eventually(() => missed().length === 1, { withinMs: 10_000 });
+  const { id } = JSON.parse(text) as { id: string };
+  const [{ data }] = missed() as [Told];
+  assert.deepEqual(data, { id, users: ['bob', 'eve'], channels: ['news'], event: data['event'] });
+  assert.match(String(data['event']), /^data: x\n/);
+  for (const wrong of [{ userId: '*' }, { receipt: 1 }, { receipt: { within: 0 } }])
+    assert.equal((await post(`${controlUrl}/emit/`, { ...event, ...wrong })).status, 400);
   assert.deepEqual(faults, []);
 });
 

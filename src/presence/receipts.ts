@@ -1,0 +1,84 @@
+/** Looks after a while whether the users of an event had it, and tells of those who had not. */
+
+import { TidingsError } from '../errors.ts';
+import type { OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+
+/** Events that are waited for at most, and what they hold together, in bytes. */
+export const MAX_RECEIPTS = 10_000;
+export const MAX_RECEIPT_BYTES = 16_777_216;
+
+export interface Undelivered {
+  readonly id: string;
+  /** Those whom no stream took it for. */
+  readonly users: readonly string[];
+  readonly channels: readonly string[];
+  /** Lines of an event stream, without its id. */
+  readonly event: string;
+}
+
+export interface ReceiptsOptions {
+  readonly publisher: Publisher;
+  /** Which of the users had the event on these channels. */
+  readonly takers: (
+    id: string,
+    channels: readonly string[],
+    users: readonly string[],
+  ) => Promise<ReadonlySet<string>>;
+  /** Undefined: there is nobody to be told. */
+  readonly tell: ((undelivered: Undelivered) => void) | undefined;
+}
+
+export class Receipts implements Publisher {
+  readonly #options: ReceiptsOptions;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(options: ReceiptsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws TidingsError `RECEIPTS_FULL`, or `FIELD_INVALID` when nobody is told */
+  publish(event: OutgoingEvent): Published | Promise<Published> {
+    const { receiptSeconds } = event;
+    if (receiptSeconds === undefined) return this.#options.publisher.publish(event);
+    if (this.#options.tell === undefined) throw unheard();
+    const bytes = Buffer.byteLength(event.body);
+    if (this.#count >= MAX_RECEIPTS || this.#bytes + bytes > MAX_RECEIPT_BYTES) throw full();
+    const published = this.#options.publisher.publish(event);
+    const wait = (known: Published): Published => {
+      this.#wait(event, known.id, bytes);
+      return known;
+    };
+    return published instanceof Promise ? published.then(wait) : wait(published);
+  }
+
+  #wait(event: OutgoingEvent, id: string, bytes: number): void {
+    this.#count += 1;
+    this.#bytes += bytes;
+    setTimeout(
+      () => {
+        this.#count -= 1;
+        this.#bytes -= bytes;
+        this.#look(event, id).catch(() => {}); // its threads have gone, with the server
+      },
+      (event.receiptSeconds ?? 0) * 1_000,
+    ).unref();
+  }
+
+  async #look({ to, channels, body }: OutgoingEvent, id: string): Promise<void> {
+    const users = typeof to === 'object' ? [...to] : to === undefined ? [] : [to];
+    const takers = await this.#options.takers(id, channels, users);
+    const missing = users.filter((user) => !takers.has(user));
+    if (missing.length === 0) return;
+    this.#options.tell?.({ id, users: missing, channels, event: String(body) });
+  }
+}
+
+const unheard = (): TidingsError =>
+  new TidingsError('FIELD_INVALID', 'a receipt is told by webhook: start the server with -webhook');
+
+const full = (): TidingsError =>
+  new TidingsError(
+    'RECEIPTS_FULL',
+    'too many receipts are waited for: ask for fewer, or for a shorter time',
+  );
