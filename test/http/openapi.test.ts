@@ -103,7 +103,7 @@ test('contract - what comes on streams is what it says, events of every kind', a
   const { controlUrl, eventsUrl } = running;
   const contract = await contractOf(controlUrl);
   const check = checkerOf(t, contract);
-  const token = tokenFor('ann', 'news', { expiresIn: 8 });
+  const token = tokenFor('ann', 'news', { expiresIn: 29 });
   const headers = { ...bearer(token), 'last-event-id': 'strange-1' };
   const stream = await openStream(t, eventsUrl, { headers });
   await emitRaw(running, 'event: x\ndata: 1');
@@ -111,7 +111,8 @@ test('contract - what comes on streams is what it says, events of every kind', a
   const names = kinds.map(({ title }) => title!);
   const seen = () => new Set(stream.everything.map(({ event }) => event));
   const all = async (...kinds: string[]) => {
-    for (const kind of kinds) await eventually(() => seen().has(kind), { what: kind });
+    for (const kind of kinds)
+      await eventually(() => seen().has(kind), { withinMs: 20_000, what: kind });
   };
   await all('tidings.open', 'tidings.gap', 'tidings.expiring', 'x');
   // What is for somebody else makes the last id of this stream an old one.

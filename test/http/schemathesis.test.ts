@@ -68,7 +68,7 @@ async function pass(t: TestContext, folder: string, args: readonly string[]): Pr
 // Streams are on the other port, and do not end.
 const PLACE = [
   ...['--exclude-path', '/events/', '--header', 'Authorization: Bearer secret'],
-  ...['--request-timeout', '3', '--no-color'],
+  ...['--request-timeout', '5', '--no-color'],
 ];
 
 function folderWith(t: TestContext, text: string): string {
