@@ -44,7 +44,7 @@ function withKeys(config: Config): Config & { keys: TokenKeys } {
   if (!config.dev && !process.stdout.isTTY)
     throw new TidingsError(
       'CONFIG_INVALID',
-      'no secret: give -secret, -secret-file, TIDINGS_SECRET or -public-key, or -dev to try it out',
+      'no secret: give -secret, -secret-file, TIDINGS_SECRET, -public-key or -jwks, or -dev to try it out',
     );
   return {
     ...config,

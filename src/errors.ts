@@ -19,7 +19,7 @@ export const ERROR_STATUS = {
   FOREIGN_ORIGIN: 403,
   /** The Host header names neither an address, nor localhost, nor a host of `-ctl-hosts`. */
   FOREIGN_HOST: 403,
-  /** `/token/` is off because the server holds only a public key. */
+  /** `/token/` is off because the server holds only public keys. */
   SIGNING_DISABLED: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
@@ -42,6 +42,8 @@ export const ERROR_STATUS = {
   DRAINING: 503,
   /** A limit on open streams is reached; come back after `Retry-After`. */
   STREAM_LIMIT: 503,
+  /** The keys of `-jwks` are not to be had, or not new enough; come back after `Retry-After`. */
+  KEYS_UNAVAILABLE: 503,
   /** Never sent over HTTP: the command line or environment is wrong (exit code 2). */
   CONFIG_INVALID: 500,
   /** Never sent over HTTP: uWebSockets.js has no binary for this Node or C library (exit code 2). */
@@ -73,6 +75,7 @@ export const ERROR_TITLE: Readonly<Record<ErrorCode, string>> = {
   INTERNAL: 'The server failed',
   DRAINING: 'The server is leaving',
   STREAM_LIMIT: 'No more streams for now',
+  KEYS_UNAVAILABLE: 'The keys that verify tokens are not to be had for now',
   CONFIG_INVALID: 'The command line or the environment is wrong',
   ADDON_UNAVAILABLE: 'There is no binary of the addon for this Node or C library',
 };

@@ -1,33 +1,26 @@
-/**
- * Tokens: verified to a grant, and signed. fast-jwt does the cryptography with one pinned algorithm and
- * nothing else: what the claims must be is in `claims`.
- */
-import { isUtf8 } from 'node:buffer';
+/** Tokens: verified to a grant with keys that are at hand, and signed. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { createSigner, createVerifier, TokenError } from 'fast-jwt';
+import { createSigner } from 'fast-jwt';
 import { TidingsError } from '../errors.ts';
 import { claimsWith } from './claim-path.ts';
 import {
   CHANNEL,
-  type Claims,
   type Grant,
-  grantOf,
   TokenRefused,
   type TokenRules,
+  TokenUndecided,
   USER,
 } from './claims.ts';
+import { type Algorithm, decoder, grantFrom } from './decode.ts';
 
 /**
  * Says what a token allows: at once where the keys are at hand, as a promise where they have to be asked for.
- * @throws TokenRefused, or rejects with it
+ * @throws TokenRefused, or rejects with it or with TokenUndecided
  */
 export type Verify = (token: string) => Grant | Promise<Grant>;
 
 /** One that never has to ask anybody. @throws TokenRefused */
 export type VerifyNow = (token: string) => Grant;
-
-type Decode = (token: string) => Claims;
-type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
 /** What a token that is to be signed holds. */
 export interface NewToken {
@@ -41,10 +34,8 @@ export interface NewToken {
 
 /** Verifies with the current secret, then with the previous one. */
 export function secretVerifier(secrets: readonly string[], rules: TokenRules): VerifyNow {
-  return tokenVerifier(
-    secrets.map((key) => decoder(key, 'HS256')),
-    rules,
-  );
+  const decoders = secrets.map((key) => decoder(key, 'HS256'));
+  return (token) => grantFrom(decoders, token, rules);
 }
 
 /**
@@ -52,34 +43,39 @@ export function secretVerifier(secrets: readonly string[], rules: TokenRules): V
  * @throws TidingsError `CONFIG_INVALID` for anything but RSA, P-256 and Ed25519 keys
  */
 export function publicKeyVerifier(pem: string, rules: TokenRules): VerifyNow {
-  return tokenVerifier([decoder(pem, algorithmOf(pem))], rules);
+  const decoders = [decoder(pem, algorithmOf(pem))];
+  return (token) => grantFrom(decoders, token, rules);
 }
 
-/** The grant of the first token that is good. @throws TokenRefused with the reason of the first, as `verify` does */
+/**
+ * The grant of the first token that is good.
+ * @throws TokenRefused with the reason of the first; TokenUndecided where one of them may yet be good
+ */
 export function firstGrant(
   tokens: readonly string[],
   verify: Verify,
-  earlier?: TokenRefused,
+  earlier?: NotGranted,
 ): Grant | Promise<Grant> {
-  let refusal = earlier;
+  let failure = earlier;
   for (const [i, token] of tokens.entries()) {
     try {
       const grant = verify(token);
       if (!(grant instanceof Promise)) return grant;
-      const first = refusal;
-      return grant.catch((error) =>
-        firstGrant(tokens.slice(i + 1), verify, refusalOf(error, first)),
-      );
+      const first = failure;
+      return grant.catch((error) => firstGrant(tokens.slice(i + 1), verify, worse(first, error)));
     } catch (error) {
-      refusal = refusalOf(error, refusal);
+      failure = worse(failure, error);
     }
   }
-  throw refusal ?? new TokenRefused('no token in the request');
+  throw failure ?? new TokenRefused('no token in the request');
 }
 
-function refusalOf(error: unknown, earlier: TokenRefused | undefined): TokenRefused {
-  if (!(error instanceof TokenRefused)) throw error;
-  return earlier ?? error;
+type NotGranted = TokenRefused | TokenUndecided;
+
+function worse(earlier: NotGranted | undefined, error: unknown): NotGranted {
+  if (error instanceof TokenUndecided) return error;
+  if (error instanceof TokenRefused) return earlier ?? error;
+  throw error;
 }
 
 /** Signs tokens that `rules` accept. */
@@ -96,46 +92,6 @@ export function tokenSigner(secret: string, rules: TokenRules): (token: NewToken
     return signer({ ...names, iss: issuers[0], aud: audiences[0], exp, from });
   };
 }
-
-function decoder(key: string, algorithm: Algorithm): Decode {
-  return createVerifier({
-    key,
-    algorithms: [algorithm],
-    cache: false,
-    ignoreExpiration: true, // both are checked with the other claims
-    ignoreNotBefore: true,
-  });
-}
-
-function tokenVerifier(decoders: readonly Decode[], rules: TokenRules): VerifyNow {
-  return (token) => {
-    const claims = decodeWithOne(decoders, token);
-    // The library decodes them lossily, which makes two names of different bytes one.
-    if (!isUtf8(claimsBytes(token))) throw new TokenRefused('the claims are not UTF-8');
-    return grantOf(claims, rules);
-  };
-}
-
-const claimsBytes = (token: string): Buffer =>
-  Buffer.from(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')), 'base64url');
-
-function decodeWithOne(decoders: readonly Decode[], token: string): Claims {
-  let failure: unknown;
-  for (const decode of decoders) {
-    try {
-      return decode(token);
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw new TokenRefused(reasonOf(failure));
-}
-
-// Of the library's errors only the code is ours to log: their texts quote the token.
-const reasonOf = (error: unknown): string =>
-  error instanceof TokenError
-    ? error.code.replace('FAST_JWT_', '').replaceAll('_', ' ').toLowerCase()
-    : 'malformed';
 
 function algorithmOf(pem: string): Algorithm {
   const key = readPublicKey(pem);

@@ -81,6 +81,16 @@ export const USER = claimNamed('userId');
 /** Where channels are unless the rules say otherwise. */
 export const CHANNEL = claimNamed('channel');
 
+/** A token that cannot be judged now, since the keys are not to be had: it may be good. */
+export class TokenUndecided extends TidingsError {
+  constructor() {
+    super(
+      'KEYS_UNAVAILABLE',
+      'the keys that verify tokens are not to be had for now: come back later',
+    );
+  }
+}
+
 /** @throws TokenRefused naming the first claim that is not what it must be */
 export function grantOf(claims: Claims, rules: TokenRules): Grant {
   const { maxLifeSeconds, issuers = [], audiences = [], now = unixSeconds } = rules;

@@ -59,7 +59,8 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): O
 // Flags win for the key as a whole: one that names it leaves no room for another from the environment.
 function isOverruled(name: string, given: Readonly<Record<string, string>>): boolean {
   if (!hasVariable(name)) return true;
-  if (name === 'previous-secret') return given['public-key'] !== undefined;
+  if (name === 'previous-secret')
+    return given['public-key'] !== undefined || given['jwks'] !== undefined;
   const isSource = KEY_SOURCES.some((source) => source === name);
   return isSource && KEY_SOURCES.some((source) => given[source] !== undefined);
 }

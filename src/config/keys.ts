@@ -1,17 +1,25 @@
 /** The key that verifies tokens: from which option, and whether it can be one. */
 import { readFileSync } from 'node:fs';
 import { failStart as fail } from '../errors.ts';
+import { isLoopbackHost } from '../http/address.ts';
 
 /** How tokens are verified and, with a secret, signed. */
 export type TokenKeys =
   | { readonly kind: 'secret'; readonly secret: string; readonly previousSecret?: string }
-  | { readonly kind: 'public-key'; readonly pem: string };
+  | { readonly kind: 'public-key'; readonly pem: string }
+  /** Those that an issuer publishes at this address. */
+  | { readonly kind: 'jwks'; readonly url: string };
 
 /** The options that give the key: one of them at a time. */
-export const KEY_SOURCES = ['secret', 'secret-file', 'public-key'] as const;
+export const KEY_SOURCES = ['secret', 'secret-file', 'public-key', 'jwks'] as const;
 
 /** Empty: not given. */
-export type KeyOptions = Readonly<Record<(typeof KEY_SOURCES)[number] | 'previous-secret', string>>;
+export type KeyOptions = Readonly<
+  Record<(typeof KEY_SOURCES)[number] | 'previous-secret', string>
+> & {
+  readonly issuer: readonly string[];
+  readonly audience: readonly string[];
+};
 
 /** @throws TidingsError `CONFIG_INVALID`; undefined when none is given at all */
 export function tokenKeys(values: KeyOptions): TokenKeys | undefined {
@@ -21,6 +29,7 @@ export function tokenKeys(values: KeyOptions): TokenKeys | undefined {
       `${sources.map((source) => `-${source}`).join(' and ')} exclude each other: give one of them`,
     );
   if (values['public-key'] !== '') return publicKey(values);
+  if (values.jwks !== '') return issuerKeys(values);
   if (sources.length === 0) return undefined;
   return secretKeys(values);
 }
@@ -29,6 +38,23 @@ function publicKey(values: KeyOptions): TokenKeys {
   if (values['previous-secret'] !== '') fail('-previous-secret has no meaning with -public-key');
   return { kind: 'public-key', pem: readFile('public-key', values['public-key']) };
 }
+
+// The keys of one issuer serve many: Google signs the tokens of every Firebase project with the same ones.
+function issuerKeys({ jwks, issuer, audience, ...values }: KeyOptions): TokenKeys {
+  if (values['previous-secret'] !== '') fail('-previous-secret has no meaning with -jwks');
+  if (issuer.length + audience.length === 0)
+    fail('-jwks needs -issuer or -audience: else tokens count that were made for others');
+  const url = URL.canParse(jwks) ? new URL(jwks) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    fail('-jwks must be an address such as https://id.example/.well-known/jwks.json');
+  if (url.username + url.password !== '') fail('-jwks must not hold a name or a password');
+  if (url.protocol === 'http:' && !isLoopback(url))
+    fail(`-jwks must be https, or anybody on the way could put in keys; got "${jwks}"`);
+  return { kind: 'jwks', url: url.href };
+}
+
+const isLoopback = ({ hostname }: URL): boolean =>
+  isLoopbackHost(hostname.replace(/^\[(.*)\]$/, '$1'));
 
 function secretKeys(values: KeyOptions): TokenKeys {
   const file = values['secret-file'];

@@ -51,6 +51,10 @@ export const OPTIONS = {
     '',
     'PEM file with a public key (RSA: RS256, P-256: ES256, Ed25519: EdDSA) that verifies tokens; /token/ is off then',
   ),
+  jwks: text(
+    '',
+    'https address of the keys of an issuer (a JWKS: the jwks_uri of OpenID Connect) that verify tokens, by RS256, ES256 or EdDSA as their kind says; needs -issuer or -audience; /token/ is off then',
+  ),
   issuer: list(
     'values of iss, separated by commas, of which a token must have one, letter for letter; none: iss does not count. /token/ writes the first',
   ),

@@ -17,7 +17,7 @@ import { traceOf } from './trace.ts';
 
 export interface ControlOptions {
   readonly publisher: Publisher;
-  /** Undefined when only a public key is known. */
+  /** Undefined when only public keys are known. */
   readonly sign: ((token: NewToken) => string) | undefined;
   /** Longest life of a token, in seconds. */
   readonly maxTokenSeconds: number;
@@ -72,8 +72,8 @@ export class ControlApp {
   }
 
   get measures(): Measures {
-    const isReady = Number(this.#conditions.every(({ ok }) => ok));
-    return { values: { emits: this.#emits.record, ready: single(isReady) }, times: {} };
+    const ready = single(Number(this.#isReady));
+    return { values: { emits: this.#emits.record, ready }, times: {} };
   }
 
   /** For a listener, whichever server it is; `guard` throws for requests that may not be made there. */
@@ -113,7 +113,7 @@ export class ControlApp {
 
   // What load balancers ask when nobody has told them what to ask. Never a CORS header.
   #capabilities(allow: string): Answer {
-    if (this.phase !== 'serving') return this.#ready();
+    if (!this.#isReady) return this.#ready();
     return { status: 204, headers: [['Allow', `${allow}, OPTIONS`]] };
   }
 
@@ -157,13 +157,17 @@ export class ControlApp {
     if (sign === undefined)
       throw new TidingsError(
         'SIGNING_DISABLED',
-        'this server only verifies tokens (-public-key): sign them where the private key is',
+        'this server only verifies tokens (-public-key, -jwks): they are signed where the private key is',
       );
     return {
       status: 200,
       headers: [['Content-Type', 'text/plain'], ...JSON_HEADERS.slice(1)],
       body: sign(parseTokenRequest(fields, this.#options)),
     };
+  }
+
+  get #isReady(): boolean {
+    return this.#conditions.every(({ ok }) => ok);
   }
 
   #ready(): Answer {

@@ -19,3 +19,10 @@ export function readinessOf(conditions: readonly Condition[]): Answer {
   const isLeaving = failing.some(({ name }) => name === SERVING);
   return json(503, { status: isLeaving ? 'draining' : 'unready', conditions });
 }
+
+/** That tokens of an issuer can be verified. `hasKeys` undefined: there is no issuer to wait for. */
+export function keyConditions(hasKeys: boolean | undefined): Condition[] {
+  if (hasKeys === undefined) return [];
+  const reason = hasKeys ? undefined : 'no key of the issuer (-jwks) is known: the log says why';
+  return [{ name: 'keys', ok: hasKeys, reason }];
+}

@@ -1,6 +1,6 @@
 /** What serves streams in one thread: a hub, the clock of its streams, and the public listener. */
-import { publicKeyVerifier, secretVerifier, type Verify } from '../auth/auth.ts';
-import type { TokenRules } from '../auth/claims.ts';
+import type { LookUp } from '../auth/issuer.ts';
+import type { IssuerKey } from '../auth/jwks.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { Cors } from '../http/cors.ts';
@@ -20,6 +20,7 @@ import type { Tally } from '../tally.ts';
 import type { Connections } from './connections.ts';
 import { type DrainOptions, drain } from './drain.ts';
 import { tlsFiles } from './tls-files.ts';
+import { Verification } from './verification.ts';
 
 /** All that serves streams, in one thread or in several. */
 export interface Fronts {
@@ -29,6 +30,8 @@ export interface Fronts {
   readonly store: EntryStore;
   /** Open streams. */
   readonly streamCount: number;
+  /** False while no key of the issuer is known; undefined: there is no issuer. */
+  readonly hasKeys: boolean | undefined;
   /** Everything through this number can be resumed from, wherever a client comes. */
   readonly position: number;
   /** @throws TidingsError `CONFIG_INVALID` when the address is not to be had */
@@ -57,6 +60,8 @@ export interface FrontOptions {
   readonly streams?: Tally;
   /** Counts the streams of all threads by user and address; undefined: nobody does, or this one is alone. */
   readonly guests?: Guests | undefined;
+  /** Asks another thread about keys of an issuer; undefined: this one asks the issuer itself. */
+  readonly lookUp?: LookUp;
   /** The port is shared with other threads of this process. */
   readonly sharesPort: boolean;
 }
@@ -66,13 +71,14 @@ export class Front implements Fronts {
   readonly #options: FrontOptions;
   readonly #cors: Cors;
   readonly #clockwork: Clockwork;
+  readonly #verification: Verification;
   readonly #app: PublicApp;
   readonly #http: HttpApp;
   #listener: Listener | undefined;
 
   /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
   constructor(options: FrontOptions) {
-    const { config, connections, makeHub } = options;
+    const { config, connections, logger, lookUp, makeHub } = options;
     this.#options = options;
     this.#cors = new Cors(config.cors, config['cors-headers']);
     this.hub = makeHub((stream, reason) => this.#app.closed(stream, reason));
@@ -80,6 +86,12 @@ export class Front implements Fronts {
       hub: this.hub,
       heartbeatSeconds: config.heartbeat,
       stallSeconds: config.stall,
+    });
+    this.#verification = new Verification({
+      keys: config.keys,
+      rules: config.tokens,
+      logger,
+      lookUp,
     });
     this.#app = this.#publicApp();
     this.hub.instruments.beside = () => this.#measures;
@@ -100,6 +112,10 @@ export class Front implements Fronts {
     return this.hub.streams.size;
   }
 
+  get hasKeys(): boolean | undefined {
+    return this.#verification.hasKeys;
+  }
+
   get position(): number {
     return this.hub.head;
   }
@@ -107,6 +123,7 @@ export class Front implements Fronts {
   /** `port`: in place of the one that is configured. */
   async listen(port?: number): Promise<void> {
     const { config, sharesPort } = this.#options;
+    this.#verification.start();
     const { publicAddress } = config;
     const address =
       port === undefined || publicAddress.kind === 'unix'
@@ -133,6 +150,11 @@ export class Front implements Fronts {
     this.#listener?.close();
   }
 
+  /** Keys of the issuer that another thread has got. */
+  useKeys(keys: readonly IssuerKey[]): void {
+    this.#verification.replace(keys);
+  }
+
   /** Ends a stream that gives way to a newer one of its user or address. */
   replace(stream: Stream): void {
     this.#app.replace(stream);
@@ -147,6 +169,7 @@ export class Front implements Fronts {
 
   async close(): Promise<void> {
     this.#clockwork.stop();
+    this.#verification.close();
     this.#listener?.close();
     this.#http.close();
   }
@@ -163,7 +186,7 @@ export class Front implements Fronts {
       streams,
       guests,
       hub: this.hub,
-      verify: verifierOf(config.keys, config.tokens),
+      verify: this.#verification.verify,
       limits: limitsOf(config),
       replacesOldest: config['over-limit'] === 'replace',
       addressPrefix6: config['address-prefix6'],
@@ -182,10 +205,3 @@ export const limitsOf = (config: Config): AdmissionLimits => ({
   streamsPerUser: config['max-streams-per-user'],
   streamsPerAddress: config['max-streams-per-address'],
 });
-
-function verifierOf(keys: TokenKeys, rules: TokenRules): Verify {
-  if (keys.kind === 'public-key') return publicKeyVerifier(keys.pem, rules);
-  const { secret, previousSecret } = keys;
-  const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
-  return secretVerifier(secrets, rules);
-}

@@ -40,9 +40,12 @@ LOOPBACK.addAddress('::1', 'ipv6');
 
 /** Whether only this machine can reach it. A name other than localhost could be anything. */
 export function isLoopback(address: ListenAddress): boolean {
-  if (address.kind === 'unix' || address.host === 'localhost') return true;
-  return isIP(address.host) !== 0 && LOOPBACK.check(address.host, family(address.host));
+  return address.kind === 'unix' || isLoopbackHost(address.host);
 }
+
+/** The name of this machine for itself, or an address of its own. */
+export const isLoopbackHost = (host: string): boolean =>
+  host === 'localhost' || (isIP(host) !== 0 && LOOPBACK.check(host, family(host)));
 
 const family = (address: string): 'ipv4' | 'ipv6' => (isIPv6(address) ? 'ipv6' : 'ipv4');
 

@@ -46,7 +46,7 @@ const STREAMS: readonly Series[] = [
     type: 'counter',
     from: 'refused',
     label: 'reason',
-    help: 'Streams that were not opened: a token that is no good or (token-time) has expired or is not valid yet, a limit, or a server that leaves',
+    help: 'Streams that were not opened: a token that is no good or (token-time) has expired or is not valid yet, a limit, an issuer that does not answer, or a server that leaves',
   },
   {
     name: 'tidings_returns_total',

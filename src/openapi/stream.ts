@@ -83,7 +83,7 @@ export const streamEndpoint = (facts: Facts): Endpoint => ({
       content: { 'text/event-stream': { itemSchema: ref('StreamItem') } },
     },
   },
-  refuses: ['REQUEST_MALFORMED', 'TOKEN_INVALID', 'STREAM_LIMIT', 'INTERNAL'],
+  refuses: ['REQUEST_MALFORMED', 'TOKEN_INVALID', 'STREAM_LIMIT', 'KEYS_UNAVAILABLE', 'INTERNAL'],
 });
 
 export const STREAM_SCHEMAS: Readonly<Record<string, Part>> = { StreamItem: ITEM };

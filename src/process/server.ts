@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { ControlApp } from '../control/control-app.ts';
 import { createGuard } from '../control/guard.ts';
+import { keyConditions } from '../control/readiness.ts';
 import type { Route } from '../control/router.ts';
 import { Connections } from '../front/connections.ts';
 import type { Fronts } from '../front/front.ts';
@@ -231,6 +232,7 @@ export class Server {
   #crew(ways: Pick<CrewOptions, 'connections' | 'log' | 'failed'>): Crew {
     return new Crew({
       config: this.#config,
+      logger: this.#logger,
       epoch: this.#epoch,
       onAttendance: this.#people.tell,
       takeHistory: (makeHub) => this.#handover.take(makeHub),
@@ -271,6 +273,7 @@ export class Server {
           connections: this.#connections,
         }),
       describe: (routes) => openApi({ config, publicUrl: this.publicUrl }, routes),
+      conditions: () => keyConditions(this.#fronts.hasKeys),
       page: config.dev ? () => tryPage(this.publicUrl) : undefined,
       logger: this.#logger,
     });

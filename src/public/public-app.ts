@@ -1,7 +1,7 @@
 /** What browsers reach: `GET /events/` opens a stream, everything else is a short answer. */
 
 import { firstGrant, type Verify } from '../auth/auth.ts';
-import { type Grant, TokenRefused } from '../auth/claims.ts';
+import { type Grant, TokenRefused, TokenUndecided } from '../auth/claims.ts';
 import { TidingsError } from '../errors.ts';
 import { clientOf, normaliseAddress, type PeerResolver } from '../http/address.ts';
 import { type Answer, notAllowed } from '../http/answer.ts';
@@ -20,6 +20,7 @@ import type { Guest, Guests } from './guests.ts';
 import {
   comeBack,
   type Later,
+  NOT_OPENED,
   REFUSED_RETRY_MS,
   STREAM_HEADERS,
   watch,
@@ -78,16 +79,7 @@ export class PublicApp {
   readonly #random: () => number;
   readonly #now: () => number;
   /** Streams that were not opened, by why. */
-  readonly refused = new Counts<Later | 'token' | 'token-time' | 'revoked'>([
-    'token',
-    'token-time',
-    'revoked',
-    'streams',
-    'streams-per-user',
-    'streams-per-address',
-    'waiting',
-    'draining',
-  ]);
+  readonly refused = new Counts(NOT_OPENED);
   isDraining = false;
 
   constructor(options: PublicOptions) {
@@ -208,8 +200,13 @@ export class PublicApp {
 
   // `next` is called for a client that has gone meanwhile, too.
   #wait<T>(exchange: Exchange, answer: Promise<T>, next: (value: T) => void): void {
-    const fail = (error: unknown) => exchange.fail(error);
+    const fail = (error: unknown) => this.#fail(exchange, error);
     if (!this.#waiting.seat(answer.then(next).catch(fail))) this.#sendAway(exchange, 'waiting');
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    if (error instanceof TokenUndecided) this.#sendAway(exchange, 'keys');
+    else exchange.fail(error);
   }
 
   /** Undefined when the stream was refused. */

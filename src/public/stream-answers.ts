@@ -1,4 +1,5 @@
 /** What the stream endpoint answers: the head of a stream, and the answer that sends a client away for now. */
+import { TokenUndecided } from '../auth/claims.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, errorAnswer, type Headers } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
@@ -25,7 +26,20 @@ export const STREAM_HEADERS: Headers = [['Content-Type', STREAM_TYPE], ...STREAM
 const STREAM_HEAD = [STREAM_TYPE, ...STREAM_RULES.map((header) => header.join(': '))].join('\r\n');
 
 /** Why a client is to come back later. */
-export type Later = Refusal | 'waiting' | 'draining';
+export type Later = Refusal | 'waiting' | 'keys' | 'draining';
+
+/** Why a stream was not opened. */
+export const NOT_OPENED: readonly (Later | 'token' | 'token-time' | 'revoked')[] = [
+  'token',
+  'token-time',
+  'revoked',
+  'streams',
+  'streams-per-user',
+  'streams-per-address',
+  'waiting',
+  'keys',
+  'draining',
+];
 
 export function writeStreamHead(res: HttpResponse, corsHeaders: Headers): void {
   res.writeHeader('Content-Type', STREAM_HEAD); // and 200 OK before it
@@ -39,9 +53,7 @@ export function writeStreamHead(res: HttpResponse, corsHeaders: Headers): void {
 export function comeBack(head: RequestHead, why: Later, retryMs: number): Answer {
   if (head.accept.includes(STREAM_TYPE))
     return { status: 200, headers: STREAM_HEADERS, body: encodeRetry(retryMs), closes: true };
-  const full = errorAnswer(
-    new TidingsError('STREAM_LIMIT', `no more streams for now (${why}): come back later`),
-  );
+  const full = errorAnswer(errorOf(why));
   const retryAfter = String(Math.ceil(retryMs / 1000));
   return {
     ...full,
@@ -49,6 +61,11 @@ export function comeBack(head: RequestHead, why: Later, retryMs: number): Answer
     closes: true, // its file is wanted for others
   };
 }
+
+const errorOf = (why: Later): TidingsError =>
+  why === 'keys'
+    ? new TokenUndecided()
+    : new TidingsError('STREAM_LIMIT', `no more streams for now (${why}): come back later`);
 
 /**
  * Tells the stream what becomes of its connection. The exchange's own handler gives way: it would keep

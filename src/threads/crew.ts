@@ -1,4 +1,6 @@
 /** All threads of `-threads` together: a front in each, the one order and the whole history here. */
+import { Issuer } from '../auth/issuer.ts';
+import type { IssuerKey } from '../auth/jwks.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import type { DrainOptions } from '../front/drain.ts';
@@ -10,6 +12,7 @@ import { Clockwork } from '../hub/clockwork.ts';
 import { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Epoch } from '../log/lineage.ts';
+import type { Logger } from '../logger.ts';
 import type { Owner, Refusal } from '../public/admission.ts';
 import type { Guest } from '../public/guests.ts';
 import type { Tally } from '../tally.ts';
@@ -32,6 +35,7 @@ const BYTES_PER_MEGABYTE = 1_048_576;
 export interface CrewOptions {
   readonly config: Config & { readonly keys: TokenKeys };
   readonly epoch: string;
+  readonly logger: Logger;
   readonly connections: Tally;
   /** Makes the hub that keeps everything. */
   readonly takeHistory: (makeHub: (olderEpochs: readonly Epoch[]) => Hub) => Hub;
@@ -49,6 +53,7 @@ export class Crew implements Fronts {
   readonly #options: CrewOptions;
   readonly #clockwork: Clockwork;
   readonly #guests: GuestList;
+  readonly #issuer: Issuer | undefined;
   readonly #tailBytes: number;
   readonly #streams = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   readonly #newest = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
@@ -66,6 +71,7 @@ export class Crew implements Fronts {
       limits: limitsOf(config),
       replacesOldest: config['over-limit'] === 'replace',
     });
+    this.#issuer = this.#issuerOf(config.keys);
     this.#tailBytes = tailBytesOf(config);
     this.history = options.takeHistory((olderEpochs) => this.#emptyHistory(olderEpochs));
     this.#clockwork = new Clockwork({
@@ -87,6 +93,10 @@ export class Crew implements Fronts {
     return new Int32Array(this.#streams)[0]!;
   }
 
+  get hasKeys(): boolean | undefined {
+    return this.#issuer?.hasKeys;
+  }
+
   // What a thread has not got yet, it could not tell apart from what nobody has given out.
   get position(): number {
     return this.store.appendedThrough;
@@ -102,6 +112,7 @@ export class Crew implements Fronts {
     );
     const revocations = this.history.revocations.list();
     await this.ask({ ask: 'revoke', revocations });
+    this.#issuer?.start();
     const urls = await this.#callAll<string>({ do: 'listen', port });
     this.#url = urls[0]!;
   }
@@ -138,6 +149,7 @@ export class Crew implements Fronts {
 
   close(): Promise<void> {
     this.#clockwork.stop();
+    this.#issuer?.close();
     this.#closing ??= Promise.all(this.#threads.map((thread) => thread.close())).then(() => {});
     return this.#closing;
   }
@@ -189,9 +201,19 @@ export class Crew implements Fronts {
       enter: (number, owner) => this.#enter(number, owner),
       left: (guest) => this.#guests.left(guest),
       attended: this.#options.onAttendance,
+      lookUp: async (kid) => (await this.#issuer?.lookUp(kid)) ?? 'unsure',
       log,
       failed,
     });
+  }
+
+  // One asks for all threads, and tells them before it answers any.
+  #issuerOf(keys: TokenKeys): Issuer | undefined {
+    if (keys.kind !== 'jwks') return undefined;
+    const changed = (found: readonly IssuerKey[]) => {
+      for (const thread of this.#threads) thread.post({ kind: 'keys', keys: found });
+    };
+    return new Issuer({ url: keys.url, logger: this.#options.logger, changed });
   }
 
   #emptyHistory(olderEpochs: readonly Epoch[]): Hub {

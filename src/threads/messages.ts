@@ -1,4 +1,6 @@
 /** What the main thread and the others say to each other: plain data and shared memory. */
+import type { Known } from '../auth/issuer.ts';
+import type { IssuerKey } from '../auth/jwks.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import type { Attendee } from '../hub/attendance.ts';
@@ -51,6 +53,10 @@ export type ToThread =
   | { readonly kind: 'range'; readonly id: number; readonly range: DeeperRange }
   /** A place, as it was asked for, or why there is none. */
   | { readonly kind: 'entry'; readonly id: number; readonly entry: Guest | Refusal }
+  /** All keys of the issuer, from now on. */
+  | { readonly kind: 'keys'; readonly keys: readonly IssuerKey[] }
+  /** What became of a question for a key; where there is one, it has been sent before. */
+  | { readonly kind: 'known'; readonly id: number; readonly known: Known }
   /** A drain under way waits for nothing more. */
   | { readonly kind: 'hasten' };
 
@@ -64,6 +70,8 @@ export type FromThread =
   | { readonly kind: 'left'; readonly guest: Guest }
   /** Who has come and gone since the last time, in that order. */
   | { readonly kind: 'attendance'; readonly changes: readonly AttendanceChange[] }
+  /** Whether the issuer has a key of this name. */
+  | { readonly kind: 'look-up'; readonly id: number; readonly kid: string | undefined }
   /** A line for the log, with its line end. */
   | { readonly kind: 'log'; readonly line: string }
   /** An error that nobody caught: the process is to end. */

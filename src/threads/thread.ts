@@ -1,5 +1,6 @@
 /** One other thread, as the main thread sees it: calls with replies, and what it says by itself. */
 import { Worker } from 'node:worker_threads';
+import type { Known } from '../auth/issuer.ts';
 import { ERROR_STATUS, type ErrorCode, TidingsError } from '../errors.ts';
 import type { OnAttendance } from '../hub/attendance.ts';
 import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
@@ -19,6 +20,8 @@ export interface ThreadOwner {
   left(guest: Guest): void;
   /** The first or the last stream of a user or a channel there. */
   attended: OnAttendance;
+  /** Whether the issuer has such a key. */
+  lookUp(kid: string | undefined): Promise<Known>;
   log(line: string): void;
   /** An error that nobody caught there. */
   failed(error: Error): void;
@@ -85,6 +88,8 @@ export class Thread {
       case 'attendance':
         for (const change of message.changes) this.#owner.attended(...change);
         return;
+      case 'look-up':
+        return void this.#lookUp(message.id, message.kid);
       case 'log':
         return this.#owner.log(message.line);
       case 'fatal':
@@ -95,6 +100,11 @@ export class Thread {
   async #enter(id: number, owner: Owner): Promise<void> {
     const entry = await this.#owner.enter(this.#number, owner);
     this.post({ kind: 'entry', id, entry });
+  }
+
+  async #lookUp(id: number, kid: string | undefined): Promise<void> {
+    const known = await this.#owner.lookUp(kid);
+    this.post({ kind: 'known', id, known });
   }
 
   #take(id: number): Waiting | undefined {

@@ -1,5 +1,6 @@
 /** What runs in each thread of `-threads`: a front whose hub keeps a tail and asks the main thread for more. */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Known } from '../auth/issuer.ts';
 import { TidingsError } from '../errors.ts';
 import { Connections } from '../front/connections.ts';
 import { Front } from '../front/front.ts';
@@ -34,6 +35,8 @@ const attendance = new AttendanceReport((changes) => post({ kind: 'attendance', 
 const haste = new AbortController();
 const ranges = new Map<number, (range: DeeperRange) => void>();
 let lastRead = 0;
+const lookUps = new Map<number, (known: Known) => void>();
+let lastLookUp = 0;
 
 // Limits that are off cost nothing.
 const { config: settings } = data;
@@ -52,6 +55,12 @@ const front: Front = new Front({
   connections: new Connections(files, logger, new Tally(data.shared.connections)),
   streams: new Tally(data.shared.streams),
   guests,
+  lookUp: (kid) =>
+    new Promise((resolve) => {
+      lastLookUp += 1;
+      lookUps.set(lastLookUp, resolve);
+      post({ kind: 'look-up', id: lastLookUp, kid });
+    }),
   sharesPort: true,
   makeHub: (onClosed) => {
     const { config, tail } = data;
@@ -88,6 +97,11 @@ port.on('message', (message: ToThread) => {
       return void ranges.delete(message.id);
     case 'entry':
       return guests?.answered(message.id, message.entry);
+    case 'keys':
+      return front.useKeys(message.keys);
+    case 'known':
+      lookUps.get(message.id)?.(message.known);
+      return void lookUps.delete(message.id);
     case 'hasten':
       return haste.abort();
     case 'call':

@@ -61,7 +61,7 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
   ];
   const threads = args.includes('-threads') ? [] : ['-threads', THREADS];
   const compat = DOOR === 'compat' ? ['-bindctl-compat', '127.0.0.1:0'] : [];
-  const hasKey = args.includes('-secret-file') || args.includes('-public-key');
+  const hasKey = ['-secret-file', '-public-key', '-jwks'].some((flag) => args.includes(flag));
   const secret = hasKey ? [] : ['-secret', SECRET];
   const config = resolveConfig(
     parseOptions([...base, ...threads, ...compat, ...secret, ...args], {}),

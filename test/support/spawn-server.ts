@@ -45,7 +45,7 @@ const DEFAULTS = {
   '-threads': THREADS,
 };
 
-const INSTEAD_OF_SECRET = ['-dev', '-secret-file', '-public-key'];
+const INSTEAD_OF_SECRET = ['-dev', '-secret-file', '-public-key', '-jwks'];
 
 function withDefaults(args: readonly string[]): string[] {
   const needsNone = args.some((arg) => INSTEAD_OF_SECRET.includes(arg));

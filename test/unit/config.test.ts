@@ -352,3 +352,34 @@ test('config - claims: pointers are checked, and two claims cannot be one', () =
     ],
   );
 });
+
+test('config - -jwks: https unless this machine, whose tokens or for whom, and no other key', () => {
+  const jwks = (url: string, ...more: string[]) => ['-jwks', url, '-issuer', 'x', ...more];
+  for (const url of [
+    'https://id.example/keys',
+    'https://id.example/realms/a/certs?x=1',
+    'http://127.0.0.1:8080/keys',
+    'http://127.9.9.9/',
+    'http://[::1]:1/',
+    'http://localhost/keys',
+  ])
+    assert.deepEqual(resolve(jwks(url)).keys, { kind: 'jwks', url: new URL(url).href });
+  for (const url of ['http://id.example/keys', 'http://10.0.0.1/', 'http://localhost.example/'])
+    refused(jwks(url), /-jwks must be https, or anybody on the way could put in keys/);
+  for (const url of ['keys', 'id.example/keys', 'file:///etc/keys', 'ftp://x/', 'data:,x', '/keys'])
+    refused(jwks(url), /-jwks must be an address such as https/);
+  for (const url of ['https://ann:hunter2@id.example/', 'https://ann@id.example/'])
+    refused(jwks(url), /^-jwks must not hold a name or a password$/);
+  refused(['-jwks', 'https://x.example/'], /-jwks needs -issuer or -audience/);
+  assert.ok(resolve(['-jwks', 'https://x.example/', '-audience', 'y']));
+  refused(jwks('https://x.example/', '-secret', 's'), /-secret and -jwks exclude each other/);
+  refused(jwks('https://x.example/', '-public-key', 'f'), /-public-key and -jwks exclude each/);
+  refused(jwks('https://x.example/', '-previous-secret', 's'), /no meaning with -jwks/);
+  // A flag leaves no room for keys from the environment.
+  const env = { TIDINGS_SECRET: 's', TIDINGS_PREVIOUS_SECRET: 'p', TIDINGS_PUBLIC_KEY: 'f' };
+  assert.equal(resolve(jwks('https://x.example/'), env).keys?.kind, 'jwks');
+  assert.equal(
+    resolve(['-secret', 's'], { TIDINGS_JWKS: 'https://x.example/' }).keys?.kind,
+    'secret',
+  );
+});
