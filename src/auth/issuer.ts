@@ -44,7 +44,8 @@ export class Issuer {
   /** Those to verify with. */
   keys: readonly IssuerKey[] = [];
   readonly #options: IssuerOptions;
-  readonly #closing = new AbortController();
+  #aborter = new AbortController();
+  #isClosed = false;
   /** Names that the newest set does not have. */
   readonly #absent = new Set<string | undefined>();
   #request: Promise<boolean> | undefined;
@@ -67,15 +68,17 @@ export class Issuer {
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#closing.abort();
+    this.#aborter.abort();
   }
 
   /** Whether there is such a key; of no name: any key. Asks the issuer first when that may change the answer. */
   async lookUp(kid: string | undefined): Promise<Known> {
     if (this.#has(kid)) return 'known';
     const isPause = performance.now() - this.#askedAt < (this.#options.pauseMs ?? PAUSE_MS);
-    if (this.#request === undefined && isPause) return this.#absent.has(kid) ? 'absent' : 'unsure';
+    if (this.#request === undefined && (isPause || this.#isClosed))
+      return this.#absent.has(kid) ? 'absent' : 'unsure';
     const isHeard = await (this.#request ?? this.#ask());
     if (this.#has(kid)) return 'known';
     // A set without any key means an accident, or the moment before a new one.
@@ -95,7 +98,7 @@ export class Issuer {
     this.#request = this.#hear().then((isHeard) => {
       this.#request = undefined;
       const { refreshMs = REFRESH_MS, retryMs = RETRY_MS } = this.#options;
-      if (!this.#closing.signal.aborted)
+      if (!this.#isClosed)
         this.#timer = setTimeout(() => void this.#ask(), isHeard ? refreshMs : retryMs).unref();
       return isHeard;
     });
@@ -103,9 +106,9 @@ export class Issuer {
   }
 
   async #hear(): Promise<boolean> {
-    const { signal } = this.#closing;
-    const requested = await requestKeys(this.#options.url, signal);
-    if (signal.aborted) return false;
+    this.#aborter = new AbortController();
+    const requested = await requestKeys(this.#options.url, this.#aborter);
+    if (this.#isClosed) return false;
     const heard = 'text' in requested ? parseKeySet(requested.text) : requested.fault;
     if (typeof heard === 'string') this.#missed(heard);
     else this.#take(heard);

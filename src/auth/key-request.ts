@@ -6,14 +6,21 @@ export const REQUEST_MS = 5_000;
 /** Bytes of a key set at most, once it is unpacked; with certificates real ones have some 10 KB. */
 const MAX_BYTES = 524_288;
 
+const LATE = `no whole answer came within ${REQUEST_MS} ms`;
+
 export type Requested =
   | { readonly text: string }
   /** Why there is none, for the log. */
   | { readonly fault: string };
 
-/** What is at the address. Redirects are not followed: they would lead to hosts that nobody named. */
-export async function requestKeys(url: string, closing: AbortSignal): Promise<Requested> {
-  const signal = AbortSignal.any([closing, AbortSignal.timeout(REQUEST_MS)]);
+/**
+ * What is at the address; `aborter` gives it up. Redirects are not followed: they would lead to hosts that
+ * nobody named.
+ */
+export async function requestKeys(url: string, aborter: AbortController): Promise<Requested> {
+  const { signal } = aborter;
+  // Not AbortSignal.timeout: one that only AbortSignal.any refers to may be collected before its time.
+  const late = setTimeout(() => aborter.abort(new Error(LATE)), REQUEST_MS);
   try {
     const headers = { accept: 'application/jwk-set+json, application/json' };
     const response = await fetch(url, { signal, headers, redirect: 'manual' });
@@ -22,6 +29,8 @@ export async function requestKeys(url: string, closing: AbortSignal): Promise<Re
     return { fault: `the answer was ${response.status}${hintFor(response.status)}` };
   } catch (error) {
     return { fault: faultOf(error) };
+  } finally {
+    clearTimeout(late);
   }
 }
 
@@ -42,7 +51,6 @@ const hintFor = (status: number): string =>
 
 function faultOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no whole answer came within ${REQUEST_MS} ms`;
   const { cause } = error;
   if (!(cause instanceof Error)) return error.message;
   return 'code' in cause ? String(cause.code) : cause.message;
