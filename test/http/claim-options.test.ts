@@ -5,6 +5,7 @@ import { post } from '../support/emitting.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, sign } from '../support/tokens.ts';
+import { eventually } from '../support/wait.ts';
 
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3_600;
 const tokenOf = (claims: object) => sign(JSON.stringify({ exp: inAnHour(), ...claims }));
@@ -29,9 +30,12 @@ async function serves(
 }
 
 async function refuses(t: Owner, { eventsUrl, log }: RunningServer, claims: object, claim: string) {
+  const lines = () => log.filter(({ msg }) => msg === 'token refused');
+  const before = lines().length;
   const stream = await openStream(t, eventsUrl, { headers: bearer(tokenOf(claims)) });
   assert.equal(stream.status, 401, JSON.stringify(claims));
-  const line = log.findLast(({ msg }) => msg === 'token refused');
+  // Lines of other threads come a moment later.
+  const line = await eventually(() => lines()[before], { what: 'a line in the log' });
   assert.equal(line?.['claim'], claim, JSON.stringify(claims));
 }
 
