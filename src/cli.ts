@@ -7,6 +7,7 @@ import type { TokenKeys } from './config/keys.ts';
 import { helpText } from './config/options.ts';
 import { TidingsError } from './errors.ts';
 import { createLogger } from './logger.ts';
+import { openBackplane } from './process/backplane.ts';
 import { type LogOutput, standardError } from './process/log-output.ts';
 import { Server } from './process/server.ts';
 import { startWarnings } from './process/start-warnings.ts';
@@ -29,7 +30,9 @@ async function main(): Promise<void> {
   const logger = createLogger(config['log-level'], log);
   const { keys } = config;
   for (const warning of startWarnings(config, process.env)) logger.warn(warning);
-  const server = new Server({ config, logger, log, failed: (error) => fail(error) });
+  const failed = (error: Error) => fail(error);
+  const backplane = await openBackplane(config, { logger, failed });
+  const server = new Server({ config, logger, log, failed, backplane });
   const fail = (error: unknown) => void server.abandon().finally(() => crash(error));
   if (config.threadCount > 1) process.on('uncaughtException', fail);
   stopOnSignals(server, log);

@@ -38,6 +38,12 @@ export const ERROR_STATUS = {
   REVOCATIONS_FULL: 429,
   /** A bug in tidings; the log has it. */
   INTERNAL: 500,
+  /** Too many emits are on their way to NATS; emit again in a moment. */
+  BACKPLANE_BUSY: 429,
+  /** NATS did not take the event in time: it is not stored. */
+  BACKPLANE_DOWN: 503,
+  /** NATS did not say in time whether it has the event: it may be stored, or not. */
+  OUTCOME_UNKNOWN: 504,
   /** The server is leaving: emit to another one, or again after the restart. */
   DRAINING: 503,
   /** A limit on open streams is reached; come back after `Retry-After`. */
@@ -72,6 +78,9 @@ export const ERROR_TITLE: Readonly<Record<ErrorCode, string>> = {
   RECEIPTS_FULL: 'No more receipts are waited for',
   REVOCATIONS_FULL: 'No more revocations are kept',
   THREADS_BEHIND: 'A thread has not taken in what was emitted before',
+  BACKPLANE_BUSY: 'Too many emits are on their way to NATS',
+  BACKPLANE_DOWN: 'NATS did not take the event in time',
+  OUTCOME_UNKNOWN: 'NATS did not say in time whether it has the event',
   INTERNAL: 'The server failed',
   DRAINING: 'The server is leaving',
   STREAM_LIMIT: 'No more streams for now',
@@ -116,4 +125,28 @@ export const threadsBehind = (): TidingsError =>
   new TidingsError(
     'THREADS_BEHIND',
     'a thread is behind with what was emitted before: emit again in a moment',
+  );
+
+export const backplaneBusy = (): TidingsError =>
+  new TidingsError(
+    'BACKPLANE_BUSY',
+    'too many emits are on their way to NATS: emit again in a moment',
+  );
+
+export const backplaneDown = (): TidingsError =>
+  new TidingsError(
+    'BACKPLANE_DOWN',
+    'NATS did not take the event in time, and it is not stored: emit again in a moment',
+  );
+
+export const outcomeUnknown = (): TidingsError =>
+  new TidingsError(
+    'OUTCOME_UNKNOWN',
+    'NATS did not say in time whether it has the event: it may come to streams, or not',
+  );
+
+export const eventTooLargeFor = (bytes: number): TidingsError =>
+  new TidingsError(
+    'EVENT_TOO_LARGE',
+    `the event is larger than the ${bytes} bytes that NATS takes: send less, or raise max_payload there`,
   );

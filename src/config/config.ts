@@ -74,6 +74,7 @@ export function resolveConfig(values: OptionValues): Config {
   if ((values.cert === '') !== (values.key === '')) fail('-cert and -key must be given together');
   const publicAddress = parseListenAddress('bind', values.bind);
   checkWebhook(values);
+  checkNats(values);
   checkOrigins(values.cors);
   checkHeaderNames(values['cors-headers']);
   checkHostNames(values['ctl-hosts']);
@@ -87,6 +88,20 @@ export function resolveConfig(values: OptionValues): Config {
     tokens: tokenRules(values),
     threadCount: threadsOf(values.threads, publicAddress),
   });
+}
+
+// A list that was named but holds nothing would start a node of its own beside the others.
+function checkNats(values: OptionValues): void {
+  const bad = values.nats.find((server) => !/^(nats|tls):\/\/[^\s/]+$/.test(server));
+  if (bad !== undefined)
+    fail('-nats takes servers such as nats://10.0.0.1:4222, separated by commas');
+  if ((values['nats-cert'] === '') !== (values['nats-key'] === ''))
+    fail('-nats-cert and -nats-key must be given together');
+  if (values.nats.length === 0) return;
+  if (values.snapshot !== '')
+    fail('-snapshot has no use with -nats: what was emitted is in NATS. Leave one of them out');
+  if (values.threads !== '1')
+    fail('-nats serves streams with one thread: leave out -threads, and start more nodes');
 }
 
 // A kernel spreads connections to a TCP port over those who listen on it; not all do, and none for a path.

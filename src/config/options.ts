@@ -171,6 +171,24 @@ export const OPTIONS = {
     '',
     'file into which retained events are written when the server leaves, and from which the next start takes them; none: that start knows nothing of them',
   ),
+  nats: list(
+    'NATS servers with JetStream, separated by commas (nats://host:port, tls://…): events go through them, to all nodes that name the same ones',
+  ),
+  'nats-creds': text('', 'file with the credentials of a NATS user'),
+  'nats-ca': text(
+    '',
+    'PEM file with the authority that signed the certificates of the NATS servers',
+  ),
+  'nats-cert': text(
+    '',
+    'PEM file with the certificate that this node shows to NATS, with -nats-key',
+  ),
+  'nats-key': text('', 'PEM file with the private key of -nats-cert'),
+  'nats-replicas': integer(
+    1,
+    [1, 5],
+    'NATS servers that keep each event: 3 or 5 survive the loss of one or two of them',
+  ),
   notices: on(
     'events of the server’s own (tidings.*) on streams; false for programs that take every event for theirs',
   ),

@@ -58,6 +58,9 @@ export class ControlApp {
     'EVENT_TOO_LARGE',
     'MEMORY_FULL',
     'THREADS_BEHIND',
+    'BACKPLANE_BUSY',
+    'BACKPLANE_DOWN',
+    'OUTCOME_UNKNOWN',
     'DRAINING',
     'INTERNAL',
   ]);

@@ -41,10 +41,18 @@ export function errorAnswer(error: unknown): Answer {
 
 const internal = () => new TidingsError('INTERNAL', 'tidings failed; its log says how');
 
+/** Over in a moment. */
+const BRIEF: readonly ErrorCode[] = [
+  'MEMORY_FULL',
+  'THREADS_BEHIND',
+  'BACKPLANE_BUSY',
+  'BACKPLANE_DOWN',
+];
+
 const headersOf = (code: ErrorCode): Headers => {
   if (code === 'TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer error="invalid_token"']];
   if (code === 'CONTROL_TOKEN_INVALID') return [['WWW-Authenticate', 'Bearer']];
-  if (code === 'MEMORY_FULL' || code === 'THREADS_BEHIND') return [['Retry-After', '1']];
+  if (BRIEF.includes(code)) return [['Retry-After', '1']];
   return code === 'DRAINING' ? [['Retry-After', '5']] : [];
 };
 

@@ -122,4 +122,10 @@ export class ChannelIndex {
       else this.evictions.addFor(channel, user, n);
     }
   }
+
+  /** Anything may have been evicted through number `n`, on any channel. */
+  lost(n: number): void {
+    this.restoreEvicted([], n);
+    for (const { log } of this.channels.values()) log.assumeEvictedThrough(n);
+  }
 }

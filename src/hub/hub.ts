@@ -144,7 +144,17 @@ export class Hub {
     return rangeOf(this.#index, question, this.head);
   }
 
-  /** Takes over the place in the order, where everything before lies in the deeper log. */
+  /** What has not come yet through this number is gone for good: streams are told, if they were behind. */
+  lost(through: number): void {
+    const first = this.head + 1;
+    this.#index.lost(through);
+    this.#positions.reached(through);
+    this.#flusher.advance(through, 0);
+    for (const channel of this.channels.values())
+      if (channel.streamCount > 0) this.#flusher.mark(channel, first);
+  }
+
+  /** Takes over the place in the order, where everything before lies deeper, or nowhere any more. */
   startBehind(head: number): void {
     this.restore({ epochs: [], head, evictedElsewhere: head, evictions: [], entries: [] });
   }

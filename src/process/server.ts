@@ -18,6 +18,7 @@ import { createApp, type HttpApp, type HttpHandler } from '../http/uws.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Logger } from '../logger.ts';
+import type { Backplane } from '../nats/backplane.ts';
 import { openApi } from '../openapi/document.ts';
 import { Sequencer } from '../publish/publisher.ts';
 import { Tally } from '../tally.ts';
@@ -27,6 +28,7 @@ import { Handover } from './handover.ts';
 import { exposition } from './measures.ts';
 import { People } from './people.ts';
 import { soleFront } from './sole-front.ts';
+import { tellOfLowLimit } from './start-warnings.ts';
 import { tryPage } from './try-page.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
@@ -45,6 +47,7 @@ export interface ServerOptions {
   readonly log: { write(line: string): void };
   /** An error in another thread that nobody caught: the process is to end. */
   readonly failed: (error: Error) => void;
+  readonly backplane?: Backplane | undefined;
 }
 
 export class Server {
@@ -52,7 +55,8 @@ export class Server {
   readonly hub: Hub;
   readonly #config: ServerOptions['config'];
   readonly #logger: Logger;
-  readonly #epoch = newEpoch();
+  readonly #backplane: Backplane | undefined;
+  readonly #epoch: string;
   readonly #handover: Handover;
   readonly #files = new OpenFiles();
   readonly #connections: Connections;
@@ -67,8 +71,10 @@ export class Server {
   readonly #haste = new AbortController();
 
   /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
-  constructor({ config, logger, log, failed }: ServerOptions) {
+  constructor({ config, logger, log, failed, backplane }: ServerOptions) {
     this.#config = config;
+    this.#backplane = backplane;
+    this.#epoch = backplane?.epoch ?? newEpoch();
     this.#logger = logger;
     const tally = new Tally();
     this.#people = new People(config, logger);
@@ -81,6 +87,8 @@ export class Server {
         connections: this.#connections,
         epoch: this.#epoch,
         handover: this.#handover,
+        // What another node has given out may not have come here yet.
+        newest: () => Math.max(this.hub.head, this.#backplane?.newest ?? 0),
         onAttendance: this.#people.tell,
       });
       this.#fronts = front;
@@ -104,6 +112,8 @@ export class Server {
   /** Listens on all addresses. @throws TidingsError `CONFIG_INVALID` when one is not to be had */
   async start(): Promise<void> {
     try {
+      // Before anybody listens: a stream begins with what comes after it, not with what came before.
+      await this.#backplane?.follow(this.hub);
       await this.#listenControl();
       await this.#fronts.listen();
       await this.#listenCompat();
@@ -115,7 +125,7 @@ export class Server {
       throw error;
     }
     if (this.#config.dev) this.#allowTryPage();
-    this.#tellOfLowLimit();
+    tellOfLowLimit(this.#config['max-streams'], this.#connections.publicRoom, this.#logger);
     this.#fronts.start();
     this.#people.start();
     this.#files.start();
@@ -205,6 +215,7 @@ export class Server {
     this.#files.close();
     this.#people.stop();
     this.#refuseControl();
+    await this.#backplane?.close();
     await this.#fronts.close();
     this.#controlHttp.close();
     this.#compatHttp?.close();
@@ -249,10 +260,11 @@ export class Server {
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     const fronts = this.#fronts;
+    const order = this.#backplane ?? new Sequencer(this.#epoch, fronts.store);
     const history = fronts instanceof Crew ? this.hub : undefined;
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
-      publisher: this.#people.watch(new Sequencer(this.#epoch, fronts.store), { fronts }),
+      publisher: this.#people.watch(order, { fronts }),
       routes: this.#people.routes({
         fronts,
         hub: this.hub,
@@ -260,6 +272,7 @@ export class Server {
         idOf,
         maxTokenSeconds: config['max-token-life'],
       }),
+      conditions: () => (this.#backplane === undefined ? [] : [this.#backplane.condition]),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret, config.tokens) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => idOf(fronts.position),
@@ -284,16 +297,5 @@ export class Server {
     const port = this.#controlListener?.port;
     this.#fronts.allow(`http://127.0.0.1:${port}`);
     this.#fronts.allow(`http://localhost:${port}`);
-  }
-
-  // Only told: the connections themselves are counted, against the limit as it then is.
-  #tellOfLowLimit(): void {
-    const wanted = this.#config['max-streams'];
-    const possible = this.#connections.publicRoom;
-    if (wanted > possible)
-      this.#logger.info(
-        { wanted, possible },
-        'the limit on open files allows fewer streams than max-streams',
-      );
   }
 }

@@ -9,11 +9,19 @@ const BYTES_PER_MEGABYTE = 1_048_576;
 export interface SoleFrontOptions extends Pick<FrontOptions, 'config' | 'logger' | 'connections'> {
   readonly epoch: string;
   readonly handover: Handover;
+  /** As the hub takes it. */
+  readonly newest: () => number;
   readonly onAttendance: OnAttendance;
 }
 
 /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
-export function soleFront({ epoch, handover, onAttendance, ...parts }: SoleFrontOptions): Front {
+export function soleFront({
+  epoch,
+  handover,
+  newest,
+  onAttendance,
+  ...parts
+}: SoleFrontOptions): Front {
   const { config } = parts;
   const retention = {
     capacity: config.history,
@@ -27,7 +35,7 @@ export function soleFront({ epoch, handover, onAttendance, ...parts }: SoleFront
     makeHub: (onClosed) =>
       handover.take(
         (olderEpochs) =>
-          new Hub({ retention, epoch, olderEpochs, notices, onClosed, onAttendance }),
+          new Hub({ retention, epoch, olderEpochs, notices, newest, onClosed, onAttendance }),
       ),
   });
 }

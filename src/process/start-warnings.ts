@@ -1,6 +1,7 @@
 /** What allows a start but is hardly meant: told once, in the log. */
 import type { TokenKeys } from '../config/keys.ts';
 import { envName, OPTIONS } from '../config/options.ts';
+import type { Logger } from '../logger.ts';
 
 /** Below this an attacker who has one token can search for the secret (RFC 7518, 3.2). */
 const MIN_SECRET_BYTES = 32;
@@ -49,4 +50,13 @@ function variableWarnings(env: NodeJS.ProcessEnv): string[] {
   );
   if (strange.length === 0) return [];
   return [`no option has these variables, which are left out: ${strange.sort().join(', ')}`];
+}
+
+/** Only told: the connections themselves are counted, against the limit as it then is. */
+export function tellOfLowLimit(wanted: number, possible: number, logger: Logger): void {
+  if (wanted > possible)
+    logger.info(
+      { wanted, possible },
+      'the limit on open files allows fewer streams than max-streams',
+    );
 }

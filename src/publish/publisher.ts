@@ -14,6 +14,8 @@ export interface OutgoingEvent {
   readonly body: Body;
   /** After so many seconds it is told who has not had it; undefined: never. */
   readonly receiptSeconds?: number | undefined;
+  /** What has the same key on the same channels within two minutes is one event; only with NATS. */
+  readonly key?: string | undefined;
   /** By the emit's `traceparent`: 32 hexadecimal digits. */
   readonly trace?: string | undefined;
 }

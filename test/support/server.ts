@@ -4,6 +4,7 @@ import { parseOptions, resolveConfig } from '../../src/config/config.ts';
 import type { TokenKeys } from '../../src/config/keys.ts';
 import type { HubStats } from '../../src/hub/questions.ts';
 import { createLogger } from '../../src/logger.ts';
+import { openBackplane } from '../../src/process/backplane.ts';
 import { Server } from '../../src/process/server.ts';
 import { assertRetained } from './hub.ts';
 import type { Owner } from './sse-client.ts';
@@ -75,7 +76,14 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
   const logger = createLogger(config['log-level'], output);
   const keys = config.keys as TokenKeys;
   const failed = fail;
-  const server = new Server({ config: { ...config, keys }, logger, log: output, failed });
+  const backplane = await openBackplane(config, { logger, failed });
+  const server = new Server({
+    config: { ...config, keys },
+    logger,
+    log: output,
+    failed,
+    backplane,
+  });
   await server.start();
   t.after(async () => {
     await server.stop();

@@ -15,7 +15,7 @@ const LAYERS = [
   ['front', 'openapi'],
   ['config'],
   ['control', 'public', 'metrics', 'webhooks'],
-  ['presence'],
+  ['presence', 'nats'],
   ['publish', 'hub', 'auth', 'http'],
   ['log'],
   ['wire'],

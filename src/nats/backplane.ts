@@ -1,0 +1,162 @@
+/**
+ * More machines with one order: every event goes through a stream of NATS JetStream, whose numbers are
+ * the numbers in ids, and comes from there to every node. So every node has the same history, and a
+ * client that was on one resumes on any other.
+ *
+ *   POST /emit/ ──▶ emitter ──▶ JetStream ──▶ follower ──▶ hub.append        on every node alike
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { TidingsError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+import { connectTo, type Link, type NatsAddress } from './connect.ts';
+import { Emitter } from './emitter.ts';
+import { EpochKeeper, epochOf } from './epoch-record.ts';
+import { Follower, type Replica } from './follower.ts';
+import { ensureStreams, factsOf, type StreamFacts, type StreamPolicy } from './streams.ts';
+import { Watch } from './watch.ts';
+
+/** How long a start waits for NATS, in milliseconds. */
+const START_MS = 30_000;
+
+const RETRY_MS = 500;
+
+export interface BackplaneOptions {
+  readonly address: NatsAddress;
+  readonly policy: StreamPolicy;
+  readonly logger: Logger;
+  /** The stream is another one than at the start: this node has to begin anew. */
+  readonly failed: (error: Error) => void;
+}
+
+interface Parts {
+  /** For events on their way here, and for everything else: answers do not wait behind events. */
+  readonly inbound: Link;
+  readonly outbound: Link;
+  readonly keeper: EpochKeeper;
+  readonly facts: () => Promise<StreamFacts>;
+  readonly epoch: string;
+  readonly atStart: StreamFacts;
+}
+
+export class Backplane implements Publisher {
+  /** Of the numbers of the stream. */
+  readonly epoch: string;
+  /** Everything through this number is no longer in the stream. */
+  readonly #before: number;
+  readonly #parts: Parts;
+  readonly #follower: Follower;
+  readonly #emitter: Emitter;
+  readonly #watch: Watch;
+  #store: Replica | undefined;
+
+  /** Waits for NATS. @throws TidingsError `CONFIG_INVALID`, `BACKPLANE_DOWN` */
+  static async open(options: BackplaneOptions): Promise<Backplane> {
+    const until = performance.now() + START_MS;
+    for (;;) {
+      try {
+        return new Backplane(await prepare(options), options);
+      } catch (error) {
+        if (error instanceof TidingsError) throw error;
+        const reason = error instanceof Error ? error.message : String(error);
+        if (performance.now() > until)
+          throw new TidingsError(
+            'BACKPLANE_DOWN',
+            `NATS cannot be used (${reason}): see -nats, and that its servers run with JetStream`,
+          );
+        options.logger.warn({ reason }, 'waiting for NATS');
+        await delay(RETRY_MS);
+      }
+    }
+  }
+
+  constructor(parts: Parts, { logger, failed }: BackplaneOptions) {
+    const { inbound, outbound, keeper, facts, epoch, atStart } = parts;
+    this.#parts = parts;
+    this.epoch = epoch;
+    this.#before = atStart.first - 1;
+    this.#follower = new Follower({
+      js: jetstream(inbound.connection),
+      epoch,
+      after: this.#before,
+      came: (record, n, streams) => this.#emitter.came(record, n, streams),
+      logger,
+    });
+    this.#watch = new Watch({ keeper, facts, epoch, follower: this.#follower, atStart, failed });
+    this.#emitter = new Emitter({
+      link: outbound,
+      epoch,
+      origin: randomBytes(9).toString('base64url'),
+      store: () => this.#entries,
+      through: () => this.#follower.through,
+    });
+  }
+
+  /** The newest number that is known to be given out. */
+  get newest(): number {
+    return Math.max(this.#follower.through, this.#watch.last);
+  }
+
+  /** Whether NATS has answered lately: without it emits wait, and streams get nothing new. */
+  get condition(): { name: string; ok: boolean; reason: string | undefined } {
+    const ok = this.#watch.isUp;
+    return { name: 'nats', ok, reason: ok ? undefined : 'no answer of NATS for 5 seconds' };
+  }
+
+  /** Puts into this store what the stream has, and from then on what comes. Resolves when it has it all. */
+  async follow(store: Replica): Promise<void> {
+    this.#store = store;
+    store.startBehind(this.#before);
+    const { last } = this.#parts.atStart;
+    this.#follower.follow(store);
+    this.#watch.start();
+    while (this.#follower.through < last) {
+      await delay(5);
+      // Nothing is left of what it has not got.
+      const { first } = await this.#parts.facts();
+      if (first > last) return;
+    }
+  }
+
+  publish(event: OutgoingEvent): Promise<Published> {
+    return this.#emitter.publish(event);
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#watch.stop();
+    this.#emitter.close();
+    const { inbound, outbound } = this.#parts;
+    await Promise.all([
+      this.#follower.close(),
+      inbound.connection.close(),
+      outbound.connection.close(),
+    ]);
+  }
+
+  get #entries(): EntryStore {
+    if (this.#store === undefined) throw new Error('emitted before there was a store');
+    return this.#store;
+  }
+}
+
+async function prepare({ address, policy }: BackplaneOptions): Promise<Parts> {
+  const opened: Link[] = [];
+  try {
+    const inbound = await connectTo(address, 'tidings events');
+    opened.push(inbound);
+    const outbound = await connectTo(address, 'tidings emits');
+    opened.push(outbound);
+    const jsm = await jetstreamManager(outbound.connection);
+    await ensureStreams(jsm, policy);
+    const atStart = await factsOf(jsm);
+    const keeper = new EpochKeeper(jsm, jetstream(outbound.connection));
+    const epoch = epochOf(await keeper.update(atStart));
+    return { inbound, outbound, keeper, facts: () => factsOf(jsm), epoch, atStart };
+  } catch (error) {
+    for (const { connection } of opened) await connection.close();
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+/** Connections to the NATS servers. */
+import { readFileSync } from 'node:fs';
+import {
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+} from '@nats-io/transport-node';
+import { failStart } from '../errors.ts';
+import { leaveOutLateWrites } from './late-writes.ts';
+
+/** Where the servers are, and what they want to see. Paths are empty when there is nothing. */
+export interface NatsAddress {
+  readonly servers: readonly string[];
+  /** A file with a user's JWT and key. */
+  readonly creds: string;
+  /** PEM files: the authority that signed the servers' certificates, and this node's certificate and key. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A connection, and whether it is one just now: what is sent while it is not, is lost without a word. */
+export interface Link {
+  readonly connection: NatsConnection;
+  readonly isUp: boolean;
+}
+
+/** Twice no answer to this, in milliseconds, and the connection is taken for dead. */
+const PING_MS = 2_000;
+
+const RECONNECT_MS = 200;
+
+/** @throws TidingsError `CONFIG_INVALID` for a file that cannot be read; rejects as NATS does */
+export async function connectTo(address: NatsAddress, name: string): Promise<Link> {
+  const { servers, creds, ca, cert, key } = address;
+  const options: ConnectionOptions = {
+    name,
+    servers: [...servers],
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_MS,
+    pingInterval: PING_MS,
+    maxPingOut: 2,
+  };
+  if (creds !== '') options.authenticator = credsAuthenticator(read('nats-creds', creds));
+  if (ca !== '' || cert !== '')
+    options.tls = {
+      ...(ca === '' ? {} : { ca: read('nats-ca', ca).toString() }),
+      ...(cert === '' ? {} : { cert: read('nats-cert', cert).toString() }),
+      ...(key === '' ? {} : { key: read('nats-key', key).toString() }),
+    };
+  leaveOutLateWrites();
+  const link = { connection: await connect(options), isUp: true };
+  void follow(link);
+  return link;
+}
+
+async function follow(link: { readonly connection: NatsConnection; isUp: boolean }): Promise<void> {
+  for await (const { type } of link.connection.status()) {
+    if (type === 'disconnect') link.isUp = false;
+    else if (type === 'reconnect') link.isUp = true;
+  }
+  link.isUp = false;
+}
+
+function read(flag: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return failStart(`-${flag} ${path} cannot be read: ${(error as Error).message}`);
+  }
+}

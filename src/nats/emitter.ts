@@ -1,0 +1,210 @@
+/**
+ * Gives events to the stream. An event is sent again, under one message id, until it is known to be
+ * there or its time is over; NATS stores what has the same id once. It is answered for when it has come
+ * back through the stream, as it comes to every node: then a quorum has it, and this node too.
+ */
+import { createInbox, headers, type Msg } from '@nats-io/transport-node';
+import { backplaneBusy, backplaneDown, eventTooLargeFor, outcomeUnknown } from '../errors.ts';
+import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+import { formatEventId } from '../wire/event-id.ts';
+import { STAMP_BYTES } from '../wire/frame.ts';
+import { parseAck } from './ack.ts';
+import type { Link } from './connect.ts';
+import { type EventRecord, encodeRecord } from './event-record.ts';
+import { subjectOf, tokensOf } from './subjects.ts';
+
+/** How long an emit may take before it is given up, in milliseconds. Elections take up to 8 s. */
+export const EMIT_MS = 10_000;
+
+/** Emits that may be on the way at a time; past it they are refused. */
+export const MAX_PENDING = 10_000;
+
+/** Their bytes. */
+export const MAX_PENDING_BYTES = 67_108_864;
+
+/** After this an emit without an answer is sent again, in milliseconds. */
+const TRY_MS = 500;
+
+/** How long an event that NATS has taken may take to come back, in milliseconds. */
+const RETURN_MS = 2_000;
+
+/** After a server that says that the stream has no leader now, the shortest and longest wait, in milliseconds. */
+const LEADERLESS_MS = [50, 250] as const;
+
+const STEP_MS = 25;
+
+interface Pending {
+  readonly ticket: number;
+  readonly event: OutgoingEvent;
+  readonly payload: Buffer;
+  readonly messageId: string;
+  deadline: number;
+  /** When it is to be sent again. */
+  dueAt: number;
+  /** It was sent, and nothing is known of what became of it. */
+  isSent: boolean;
+  /** It was sent once and may be stored, for all that is known. */
+  isUnknown: boolean;
+  /** Its number, once NATS has said it. */
+  n: number | undefined;
+  readonly resolve: (published: Published) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface EmitterOptions {
+  readonly link: Link;
+  readonly epoch: string;
+  /** Of this node's run, unlike any other's. */
+  readonly origin: string;
+  /** Where events are admitted and counted. */
+  readonly store: () => EntryStore;
+  /** Everything through this number has come to this node. */
+  readonly through: () => number;
+}
+
+export class Emitter implements Publisher {
+  readonly #options: EmitterOptions;
+  readonly #inbox = createInbox();
+  readonly #pending = new Map<number, Pending>();
+  #pendingBytes = 0;
+  #ticket = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: EmitterOptions) {
+    this.#options = options;
+    options.link.connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#acked(message);
+      },
+    });
+  }
+
+  /** @throws TidingsError as the store does, `BACKPLANE_BUSY`, `EVENT_TOO_LARGE`; rejects with `BACKPLANE_DOWN`, `OUTCOME_UNKNOWN` */
+  publish(event: OutgoingEvent): Promise<Published> {
+    const { to, channels, body, key } = event;
+    const { origin, store, link } = this.#options;
+    store().admit({ to, channels, byteLength: Buffer.byteLength(body) + STAMP_BYTES });
+    this.#ticket += 1;
+    const ticket = this.#ticket;
+    const payload = encodeRecord({ ...event, origin, ticket });
+    const most = link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    if (payload.length > most) throw eventTooLargeFor(most);
+    if (
+      this.#pending.size >= MAX_PENDING ||
+      this.#pendingBytes + payload.length > MAX_PENDING_BYTES
+    )
+      throw backplaneBusy();
+    const messageId = key === undefined ? `${origin}:${ticket}` : keyedId(channels, key);
+    return new Promise((resolve, reject) => {
+      const deadline = performance.now() + EMIT_MS;
+      const state = { dueAt: 0, isSent: false, isUnknown: false, n: undefined };
+      const pending = { ticket, event, payload, messageId, deadline, ...state, resolve, reject };
+      this.#pending.set(ticket, pending);
+      this.#pendingBytes += payload.length;
+      this.#send(pending);
+      this.#timer ??= setInterval(this.#step, STEP_MS);
+    });
+  }
+
+  /** An event has come through the stream: perhaps one of this node. */
+  came({ origin, ticket }: EventRecord, n: number, streams: number | Promise<number>): void {
+    if (origin !== this.#options.origin) return;
+    const pending = this.#pending.get(ticket);
+    if (pending === undefined) return;
+    this.#forget(pending);
+    const id = formatEventId(this.#options.epoch, n);
+    if (typeof streams === 'number') pending.resolve({ id, streams });
+    else streams.then((count) => pending.resolve({ id, streams: count }), pending.reject);
+  }
+
+  /** Gives up what is still on the way. */
+  close(): void {
+    for (const pending of this.#pending.values()) this.#fail(pending);
+  }
+
+  #send(pending: Pending): void {
+    const { connection, isUp } = this.#options.link;
+    if (!isUp) {
+      pending.dueAt = performance.now() + STEP_MS;
+      return;
+    }
+    const withId = headers();
+    withId.set('Nats-Msg-Id', pending.messageId);
+    pending.isSent = true;
+    pending.dueAt = performance.now() + TRY_MS;
+    const reply = `${this.#inbox}.${pending.ticket}`;
+    connection.publish(subjectOf(pending.event.channels), pending.payload, {
+      reply,
+      headers: withId,
+    });
+  }
+
+  #acked(message: Msg): void {
+    const ticket = Number(message.subject.slice(this.#inbox.length + 1));
+    const pending = this.#pending.get(ticket);
+    if (pending === undefined || pending.n !== undefined) return;
+    const ack = parseAck(message);
+    if (ack === undefined) {
+      // Nobody leads the stream now: this try is not stored. An earlier one may be.
+      pending.isSent = false;
+      const [least, most] = LEADERLESS_MS;
+      pending.dueAt = performance.now() + least + Math.random() * (most - least);
+      return;
+    }
+    pending.n = ack.n;
+    pending.deadline = Math.min(pending.deadline, performance.now() + RETURN_MS);
+    pending.dueAt = pending.deadline;
+    // The first of its key may have come from elsewhere, and long ago: then it is not coming again.
+    if (ack.isDuplicate && ack.n <= this.#options.through()) this.#answer(pending);
+  }
+
+  readonly #step = (): void => {
+    const now = performance.now();
+    for (const pending of this.#pending.values()) {
+      if (now >= pending.deadline) this.#expire(pending);
+      else if (pending.n !== undefined) this.#answerIfThere(pending);
+      else if (now >= pending.dueAt) this.#again(pending);
+    }
+  };
+
+  #again(pending: Pending): void {
+    if (pending.isSent) pending.isUnknown = true;
+    this.#send(pending);
+  }
+
+  #answerIfThere(pending: Pending): void {
+    if (pending.n! <= this.#options.through()) this.#answer(pending);
+  }
+
+  #expire(pending: Pending): void {
+    if (pending.n === undefined) this.#fail(pending);
+    else this.#answer(pending);
+  }
+
+  #answer(pending: Pending): void {
+    this.#forget(pending);
+    const id = formatEventId(this.#options.epoch, pending.n!);
+    const streams = this.#options.store().audience(pending.event);
+    Promise.resolve(streams).then(
+      (count) => pending.resolve({ id, streams: count }),
+      pending.reject,
+    );
+  }
+
+  #fail(pending: Pending): void {
+    this.#forget(pending);
+    pending.reject(pending.isSent || pending.isUnknown ? outcomeUnknown() : backplaneDown());
+  }
+
+  #forget({ ticket, payload }: Pending): void {
+    this.#pending.delete(ticket);
+    this.#pendingBytes -= payload.length;
+    if (this.#pending.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+// NATS compares ids over the whole stream: the channels have to be in them.
+const keyedId = (channels: readonly string[], key: string): string =>
+  `k:${[...channels].sort().map(tokensOf).join(',')}:${tokensOf(key)}`;

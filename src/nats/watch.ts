@@ -1,0 +1,104 @@
+/**
+ * Looks after the backplane: whether it answers, whether this node is behind, and whether the stream is
+ * still the one that it was.
+ */
+import { type EpochKeeper, epochOf } from './epoch-record.ts';
+import type { Follower } from './follower.ts';
+import type { StreamFacts } from './streams.ts';
+
+/** Time between two looks, in milliseconds. */
+const LOOK_MS = 1_000;
+
+/** Without an answer for so long the backplane counts as away, in milliseconds. */
+const AWAY_MS = 5_000;
+
+/** A follower that has not moved for so many looks while there was more to read is started anew. */
+const STUCK_LOOKS = 4;
+
+/** The record of the epoch is written every so many looks. */
+const RECORD_LOOKS = 30;
+
+export interface WatchOptions {
+  readonly keeper: EpochKeeper;
+  readonly facts: () => Promise<StreamFacts>;
+  readonly epoch: string;
+  readonly follower: Follower;
+  readonly atStart: StreamFacts;
+  readonly failed: (error: Error) => void;
+}
+
+export class Watch {
+  readonly #options: WatchOptions;
+  /** Newest number of the stream, as it was last told. */
+  last: number;
+  #answeredAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #isLooking = false;
+  #looks = 0;
+  #stuck = 0;
+  #seen = 0;
+  #wasBack = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.last = options.atStart.last;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  get isUp(): boolean {
+    return performance.now() - this.#answeredAt < AWAY_MS;
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      // Before the question: events come while it is on its way.
+      const { through } = this.#options.follower;
+      await this.#check(await this.#options.facts(), through);
+      this.#answeredAt = performance.now();
+    } catch {
+      // Away, or between two leaders: the next look says.
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #check(facts: StreamFacts, through: number): Promise<void> {
+    const { keeper, epoch, atStart, failed } = this.#options;
+    const isBack = facts.created !== atStart.created || facts.last < through;
+    // Twice, since a leader of a moment ago may still answer.
+    if (isBack && this.#wasBack) await keeper.update(facts, through).catch(() => {});
+    if (isBack && this.#wasBack) return failed(streamIsAnother());
+    this.#wasBack = isBack;
+    if (isBack) return;
+    this.last = facts.last;
+    this.#restartIfStuck(facts);
+    this.#looks += 1;
+    if (this.#looks % RECORD_LOOKS !== 0) return;
+    const record = await keeper.update(facts);
+    if (epochOf(record) !== epoch) failed(streamIsAnother());
+  }
+
+  #restartIfStuck({ last }: StreamFacts): void {
+    const { follower } = this.#options;
+    const isStuck = follower.through < last && follower.through === this.#seen;
+    this.#seen = follower.through;
+    this.#stuck = isStuck ? this.#stuck + 1 : 0;
+    if (this.#stuck < STUCK_LOOKS) return;
+    this.#stuck = 0;
+    follower.restart();
+  }
+}
+
+const streamIsAnother = (): Error =>
+  new Error(
+    'the stream in NATS was made anew or has gone back: this node ends, so that its next start begins with what there is now',
+  );

@@ -1,0 +1,40 @@
+/** The way to other machines, loaded only where there is one. */
+import type { Config } from '../config/config.ts';
+import type { Logger } from '../logger.ts';
+import type { Backplane } from '../nats/backplane.ts';
+
+const BYTES_PER_MEGABYTE = 1_048_576;
+
+/** The stream may take so many times the memory for events, on disk: a bound, and not what ends a history. */
+const DISK_SHARE = 4;
+
+export interface BackplaneHost {
+  readonly logger: Logger;
+  /** The process is to end. */
+  readonly failed: (error: Error) => void;
+}
+
+/** Undefined without `-nats`. Waits for the servers. @throws TidingsError `CONFIG_INVALID`, `BACKPLANE_DOWN` */
+export async function openBackplane(
+  config: Config,
+  { logger, failed }: BackplaneHost,
+): Promise<Backplane | undefined> {
+  if (config.nats.length === 0) return undefined;
+  const { Backplane } = await import('../nats/backplane.ts');
+  return Backplane.open({
+    address: {
+      servers: config.nats,
+      creds: config['nats-creds'],
+      ca: config['nats-ca'],
+      cert: config['nats-cert'],
+      key: config['nats-key'],
+    },
+    policy: {
+      replicas: config['nats-replicas'],
+      historySeconds: config['history-ttl'],
+      maxBytes: config.memory * BYTES_PER_MEGABYTE * DISK_SHARE,
+    },
+    logger,
+    failed,
+  });
+}
