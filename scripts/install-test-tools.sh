@@ -41,6 +41,7 @@ ip|iproute2|tests that look at sockets from outside, and on bad networks
 tc|iproute2|tests over a link that loses packets
 nft|nftables|tests with a client whose network answers nothing
 supervisord|supervisor|tests under supervisord
+nats-server|nats-server|tests of several nodes
 promtool|prometheus|tests of the metrics, the alerts and the dashboard
 systemd-analyze|systemd|tests of the systemd unit
 shellcheck|shellcheck|the check of the scripts
@@ -53,10 +54,13 @@ unshare|util-linux|tests on Node 22 and 24 in Debian 13
 readonly NOT_FOR_SYSTEM='browser|tests of the recipes|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|the check|the alerts'
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
-readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql prometheus'
+readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql prometheus nats-server'
 readonly SCOPE=${1-everything}
 readonly PYTHON_DIR=.cache/python
 readonly REQUIREMENTS=scripts/python-requirements.txt
+# Where there is Go: a current server beside Debian's.
+readonly NATS=github.com/nats-io/nats-server/v2@v2.15.2
+readonly GO_BIN=.cache/go/bin
 
 is_there() {
   case $1 in
@@ -144,6 +148,12 @@ install_python_clients() {
   cp "$REQUIREMENTS" "$PYTHON_DIR/installed.txt"
 }
 
+build_nats_server() {
+  if ! is_there go || [ -x "$GO_BIN/nats-server" ]; then return 0; fi
+  echo "building $NATS into $GO_BIN"
+  GOBIN=$PWD/$GO_BIN go install "$NATS" || echo 'left out: tests with a current nats-server'
+}
+
 main() {
   local packages
   if [ "$(id -u)" = 0 ] && is_debian; then
@@ -156,6 +166,7 @@ main() {
     [ -x "$PYTHON_DIR/bin/python" ] ||
       echo 'left out: tests with Python clients, unless python3 has requests and sseclient-py, and of the contract'
   fi
+  build_nats_server
   missing_tools | name_left_out
 }
 

@@ -1,0 +1,84 @@
+/** What becomes of the stream itself: dropped events, another stream, one key twice. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { createLogger } from '../../src/logger.ts';
+import { Backplane } from '../../src/nats/backplane.ts';
+import { type Nats, startNats, withoutNats } from '../support/nats.ts';
+import { emptyStore } from '../support/replica.ts';
+import { ONE_THREAD, startServer } from '../support/server.ts';
+import { emit, spawnServer } from '../support/spawn-server.ts';
+import { type Owner, openStream } from '../support/sse-client.ts';
+import { bearer, tokenFor } from '../support/tokens.ts';
+import { eventually } from '../support/wait.ts';
+
+const skip = withoutNats();
+const FIELDS = { userId: '*', channel: 'news', payload: 'data: x' };
+
+async function openBackplane(t: Owner, { urls }: Nats): Promise<Backplane> {
+  const backplane = await Backplane.open({
+    address: { servers: urls.split(','), creds: '', ca: '', cert: '', key: '' },
+    policy: { replicas: 1, historySeconds: 300, maxBytes: 100_000_000 },
+    logger: createLogger('silent', { write: () => {} }),
+    failed: (error) => {
+      throw error;
+    },
+  });
+  t.after(() => backplane.close());
+  await backplane.follow(emptyStore());
+  return backplane;
+}
+
+test('stream - two emits with one key through two nodes are one event, on two channels two', {
+  skip,
+}, async (t) => {
+  const nats = await startNats(t);
+  const [a, b] = await Promise.all([openBackplane(t, nats), openBackplane(t, nats)]);
+  const event = { to: undefined, channels: ['news'], body: 'data: x\n', key: 'k 1' };
+
+  const [one, two] = await Promise.all([a.publish(event), b.publish(event)]);
+  const other = await a.publish({ ...event, channels: ['other'] });
+
+  assert.equal(one.id, two.id);
+  assert.notEqual(other.id, one.id);
+  assert.equal((await nats.jsm.streams.info('TIDINGS')).state.last_seq, 2);
+});
+
+test('stream - a stream that was made anew ends the node, and the next start tells of a gap', {
+  skip,
+}, async (t) => {
+  const nats = await startNats(t);
+  const node = await spawnServer(t, ['-nats', nats.urls]);
+  const { body } = await emit(node.controlUrl, FIELDS);
+  const exited = once(node.process, 'exit');
+  await nats.jsm.streams.delete('TIDINGS');
+  const next = await spawnServer(t, ['-nats', nats.urls]);
+  assert.deepEqual(await exited, [1, null]);
+
+  const headers = { ...bearer(tokenFor('ann')), 'last-event-id': String(body['id']) };
+  const stream = await openStream(t, `${next.publicUrl}/events/`, { headers });
+
+  await eventually(() => stream.everything.some(({ event }) => event === 'tidings.gap'));
+  const gap = stream.everything.find(({ event }) => event === 'tidings.gap');
+  assert.equal(JSON.parse(gap!.data).reason, 'epoch');
+});
+
+test('stream - what the stream dropped before a node had it is told to its streams, once', {
+  skip,
+}, async (t) => {
+  const nats = await startNats(t);
+  const node = await startServer(t, ['-nats', nats.urls, ...ONE_THREAD]);
+  const headers = bearer(tokenFor('ann'));
+  const stream = await openStream(t, node.eventsUrl, { headers });
+  const first = await emit(node.controlUrl, FIELDS);
+  await stream.arrived(1);
+
+  node.server.hub.lost(9);
+  await eventually(() => stream.events.some(({ event }) => event === 'tidings.gap'));
+  node.server.hub.lost(9);
+
+  const gaps = stream.events.filter(({ event }) => event === 'tidings.gap');
+  assert.equal(gaps.length, 1);
+  assert.equal(JSON.parse(gaps[0]!.data).after, first.body['id']);
+  assert.match(gaps[0]!.id ?? '', /-9$/);
+});
