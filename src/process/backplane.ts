@@ -38,3 +38,7 @@ export async function openBackplane(
     failed,
   });
 }
+
+/** Whether emits can go their way: a condition of `/readyz`, where there is a way. */
+export const conditionsOf = (backplane: Backplane | undefined): Backplane['condition'][] =>
+  backplane === undefined ? [] : [backplane.condition];

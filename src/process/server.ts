@@ -24,6 +24,7 @@ import { Sequencer } from '../publish/publisher.ts';
 import { Tally } from '../tally.ts';
 import { Crew, type CrewOptions } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
+import { conditionsOf } from './backplane.ts';
 import { Handover } from './handover.ts';
 import { exposition } from './measures.ts';
 import { People } from './people.ts';
@@ -266,13 +267,10 @@ export class Server {
     return new ControlApp({
       publisher: this.#people.watch(order, { fronts }),
       routes: this.#people.routes({
-        fronts,
-        hub: this.hub,
+        ...{ fronts, hub: this.hub, idOf },
         isAlone: history === undefined,
-        idOf,
         maxTokenSeconds: config['max-token-life'],
       }),
-      conditions: () => (this.#backplane === undefined ? [] : [this.#backplane.condition]),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret, config.tokens) : undefined,
       maxTokenSeconds: config['max-token-life'],
       position: () => idOf(fronts.position),
@@ -280,13 +278,12 @@ export class Server {
       maxBodyBytes: config['max-body'],
       metrics: (accept) =>
         exposition(accept, {
-          fronts,
-          history,
+          ...{ fronts, history },
           control: this.#control,
           connections: this.#connections,
         }),
       describe: (routes) => openApi({ config, publicUrl: this.publicUrl }, routes),
-      conditions: () => keyConditions(this.#fronts.hasKeys),
+      conditions: () => [...keyConditions(fronts.hasKeys), ...conditionsOf(this.#backplane)],
       page: config.dev ? () => tryPage(this.publicUrl) : undefined,
       logger: this.#logger,
     });
