@@ -23,6 +23,10 @@ export const ERROR_STATUS = {
   SIGNING_DISABLED: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
+  /** The same key with another event, or one of an upload for a single event. */
+  IDEMPOTENCY_MISMATCH: 409,
+  /** Under one `Idempotency-Key` there are more lines than can be remembered. */
+  UPLOAD_TOO_LONG: 413,
   /** The body is larger than `-max-body`. */
   BODY_TOO_LARGE: 413,
   /** The event alone is larger than `-memory`. */
@@ -71,6 +75,8 @@ export const ERROR_TITLE: Readonly<Record<ErrorCode, string>> = {
   SIGNING_DISABLED: 'This server signs no tokens',
   NOT_FOUND: 'There is nothing at this path',
   METHOD_NOT_ALLOWED: 'The path exists, but not with this method',
+  IDEMPOTENCY_MISMATCH: 'Another event was emitted under this key',
+  UPLOAD_TOO_LONG: 'No more lines can be remembered under one key',
   BODY_TOO_LARGE: 'The body is too large',
   EVENT_TOO_LARGE: 'The event is larger than the memory for events',
   MEDIA_TYPE_UNSUPPORTED: 'The type, charset or coding of the body is not supported',

@@ -58,6 +58,8 @@ export const tidingsAt = (name: string, cli: string): Peer => ({
       subscribe: (index) => ({ path: '/events/', headers: [authorization(index)] }),
       broadcast: publicationFor('*'),
       toUser: (index) => publicationFor(userId(index)),
+      lines: (index) =>
+        `{"userId":"${userId(index)}","channel":"${CHANNEL}","data":{"invoice":${index}}}\n`,
       resume: (seen) => (index) => ({
         path: '/events/',
         headers: [authorization(index), `Last-Event-ID: ${idIn(seen)}`],

@@ -1,5 +1,6 @@
 /** Every scenario, in the order of the page. */
 import type { Scenario } from '../support/scenario.ts';
+import { bulk } from './bulk.ts';
 import { connectStorm } from './connect-storm.ts';
 import { controlCalls } from './control-calls.ts';
 import { controlUnderBroadcast } from './control-under-broadcast.ts';
@@ -28,6 +29,7 @@ export const COMPARISONS: readonly Scenario[] = [
   reconnectStorm,
   stuckReaders,
   publishRate,
+  bulk,
 ];
 
 /** Those that ask about something only our own server has. */

@@ -34,6 +34,8 @@ export interface RunningPeer {
   readonly broadcast: Publication;
   /** Publishes to the one user `index`; absent where a server cannot. */
   toUser?(index: number): Publication;
+  /** Events to users in turn, one a line of one request; absent where a server takes one event a request. */
+  readonly lines?: (index: number) => string;
   /**
    * How streams open that come back after they have seen `seen`: what a stream got, up to the end of an event.
    * Absent where a server keeps no history.

@@ -66,12 +66,15 @@ export function checkName(field: string, value: unknown): string {
   if (value === undefined) throw new TidingsError('FIELD_MISSING', `${field} is missing`);
   const name = numberAsName(value);
   const fault = nameFault(name);
-  if (fault === undefined) return own(name as string);
+  if (fault === undefined) return ownText(name as string);
   throw new TidingsError('FIELD_INVALID', `${field} ${fault}`);
 }
 
 const NUMBER_FAULT = 'as a number must be whole and at most 9007199254740991: give it as a string';
 
-// V8 makes substrings of 13 characters and more as views of the text they come from: kept with an
-// entry, a name would keep the whole body of its request.
-const own = (name: string): string => (name.length < 13 ? name : Buffer.from(name).toString());
+/**
+ * A text that is to be kept. V8 makes substrings of 13 characters and more as views of the text they come
+ * from: kept with an entry, a name would keep the whole body of its request.
+ */
+export const ownText = (name: string): string =>
+  name.length < 13 ? name : Buffer.from(name).toString();

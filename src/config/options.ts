@@ -162,6 +162,11 @@ export const OPTIONS = {
     [1, 1_048_576],
     'megabytes for all retained entries; over it the oldest of the largest channels go first',
   ),
+  dedupe: integer(
+    600,
+    [1, DAY],
+    'seconds for which a key of an emit is remembered after its last use, at least: repeated under it, an event is not emitted again. Keys take an eighth of -memory at most',
+  ),
   drain: integer(
     10,
     [0, 3_600],

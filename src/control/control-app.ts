@@ -1,19 +1,18 @@
 /** What backends reach: emit, tokens, health. Answers are JSON, but for the bare token. */
 import type { NewToken } from '../auth/auth.ts';
-import { type ErrorCode, TidingsError } from '../errors.ts';
+import { TidingsError } from '../errors.ts';
 import { type Answer, JSON_HEADERS, json } from '../http/answer.ts';
 import { type Exchange, exchangeHandler } from '../http/exchange.ts';
 import type { HttpHandler } from '../http/uws.ts';
-import { Counts } from '../hub/counts.ts';
 import { type Measures, single } from '../hub/measures.ts';
 import type { Logger } from '../logger.ts';
-import type { Published, Publisher } from '../publish/publisher.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import { Emits, LINE_TYPES } from './emits.ts';
 import type { Fields } from './fields.ts';
 import type { RequestOrigin } from './guard.ts';
 import { type Condition, readinessOf, SERVING } from './readiness.ts';
-import { parseEmit, parseTokenRequest } from './requests.ts';
-import { type Call, get, post, type Route, Router } from './router.ts';
-import { traceOf } from './trace.ts';
+import { parseTokenRequest } from './requests.ts';
+import { get, post, type Route, Router } from './router.ts';
 
 export interface ControlOptions {
   readonly publisher: Publisher;
@@ -29,9 +28,12 @@ export interface ControlOptions {
   readonly routes: readonly Route[];
   /** What has to be so for the server to be ready, besides that it is not leaving. */
   readonly conditions?: () => readonly Condition[];
+  /** Of a body that is read whole, and of a line of one that streams in. */
   readonly maxBodyBytes: number;
   /** What `/openapi.json` says of these routes. */
   readonly describe: (routes: readonly Route[]) => object;
+  /** Bytes of entries that streams may still be waiting for. */
+  readonly pendingBytes: () => number;
   /** The page of `/`, undefined when there is none. */
   readonly page: (() => string) | undefined;
   /** True while connections should not outlive their answer. */
@@ -50,25 +52,15 @@ export class ControlApp {
   readonly #options: ControlOptions;
   readonly #router: Router;
   readonly routes: readonly Route[];
-  /** By what became of them. */
-  readonly #emits = new Counts<'accepted' | ErrorCode>([
-    'accepted',
-    'FIELD_MISSING',
-    'FIELD_INVALID',
-    'EVENT_TOO_LARGE',
-    'MEMORY_FULL',
-    'THREADS_BEHIND',
-    'BACKPLANE_BUSY',
-    'BACKPLANE_DOWN',
-    'OUTCOME_UNKNOWN',
-    'DRAINING',
-    'INTERNAL',
-  ]);
+  readonly #emits: Emits;
   phase: ControlPhase = 'closed';
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    const { maxBodyBytes } = options;
+    const { publisher, logger, maxBodyBytes, pendingBytes } = options;
+    const checkOpen = () => this.#checkOpen();
+    const maxLineBytes = maxBodyBytes;
+    this.#emits = new Emits({ publisher, logger, maxLineBytes, pendingBytes, checkOpen });
     const capabilities = (allow: string) => this.#capabilities(allow);
     this.routes = this.#routes();
     this.#router = new Router(this.routes, { maxBodyBytes, capabilities });
@@ -76,7 +68,7 @@ export class ControlApp {
 
   get measures(): Measures {
     const ready = single(Number(this.#isReady));
-    return { values: { emits: this.#emits.record, ready }, times: {} };
+    return { values: { emits: this.#emits.counts.record, ready }, times: {} };
   }
 
   /** For a listener, whichever server it is; `guard` throws for requests that may not be made there. */
@@ -92,7 +84,7 @@ export class ControlApp {
   #routes(): Route[] {
     const { position, page, describe } = this.#options;
     const routes = [
-      post('/emit/', (fields, call) => this.#emit(fields, call)),
+      this.#emitRoute(),
       post('/token/', (fields) => this.#token(fields)),
       get('/position/', () => json(200, { id: position() })),
       get('/metrics', ({ head }) => this.#metrics(head.accept)),
@@ -120,30 +112,21 @@ export class ControlApp {
     return { status: 204, headers: [['Allow', `${allow}, OPTIONS`]] };
   }
 
-  #emit(fields: Fields, { head }: Call): Answer | Promise<Answer> {
-    const trace = traceOf(head.traceparent);
-    const done = (published: Published) => this.#emitted(published, trace);
-    const failed = (error: unknown) => this.#emitFailed(error);
-    try {
-      if (this.phase === 'closed')
-        throw new TidingsError('DRAINING', 'this server is leaving: emit again after its restart');
-      const published = this.#options.publisher.publish({ ...parseEmit(fields), trace });
-      // A promise costs a turn of the loop, and the order of one process needs none.
-      return published instanceof Promise ? published.then(done, failed) : done(published);
-    } catch (error) {
-      return failed(error);
-    }
+  #emitRoute(): Route {
+    const emits = this.#emits;
+    return {
+      method: 'post',
+      path: '/emit/',
+      body: 'fields',
+      run: (fields, call) => emits.one(fields, call),
+      runAll: (list, call) => emits.all(list, call),
+      streamed: { types: LINE_TYPES, run: (pieces, call) => emits.lines(pieces, call) },
+    };
   }
 
-  #emitted(published: Published, trace: string | undefined): Answer {
-    this.#emits.add('accepted');
-    this.#options.logger.debug({ event: published.id, streams: published.streams, trace }, 'emit');
-    return json(200, published);
-  }
-
-  #emitFailed(error: unknown): never {
-    this.#emits.add(error instanceof TidingsError ? error.code : 'INTERNAL');
-    throw error;
+  #checkOpen(): void {
+    if (this.phase === 'closed')
+      throw new TidingsError('DRAINING', 'this server is leaving: emit again after its restart');
   }
 
   async #metrics(accept: string): Promise<Answer> {

@@ -2,9 +2,12 @@
 import { isUtf8 } from 'node:buffer';
 import { TidingsError } from '../errors.ts';
 import { type FormField, parseForm } from './form.ts';
-import { memberSource } from './json-source.ts';
+import { elementSources, memberSource } from './json-source.ts';
 import { checkContentEncoding, parseMediaType, unsupported } from './media-type.ts';
 import { parseMultipart } from './multipart.ts';
+
+/** Objects in a JSON array at most: all of them are one piece of work. */
+export const MAX_LIST_LENGTH = 10_000;
 
 /** What a request says besides its body; each is empty when absent. */
 export interface RequestHead {
@@ -30,16 +33,23 @@ export interface Fields {
  * Fields in the query are fields of the form, and repeat those of its body. JSON has its own alone.
  * @throws TidingsError `MEDIA_TYPE_UNSUPPORTED`, `BODY_MALFORMED` or, for a file, `FIELD_INVALID`
  */
-export function parseFields(
+export function parseFields(head: RequestHead, body: Buffer): Fields {
+  const fields = parseFieldsOrList(head, body);
+  if (!('length' in fields)) return fields;
+  throw new TidingsError('BODY_MALFORMED', 'the body must be one JSON object');
+}
+
+/** The same, but JSON may also be an array of objects. */
+export function parseFieldsOrList(
   { contentType, contentEncoding, query }: RequestHead,
   body: Buffer,
-): Fields {
+): Fields | readonly Fields[] {
   checkContentEncoding(contentEncoding);
   const { name, boundary } = parseMediaType(contentType);
   if (body.length === 0 && (query !== '' || name === '')) return formFields(query, []);
   if (name === 'application/x-www-form-urlencoded')
     return formFields(query, parseForm(decode(body)));
-  if (name === 'application/json') return jsonFields(decode(body));
+  if (name === 'application/json') return jsonFieldsOrList(decode(body));
   if (name === 'multipart/form-data')
     return formFields(query, parseMultipart(decode(body), boundary));
   throw unsupported(
@@ -80,21 +90,49 @@ function queryFields(query: string): FormField[] {
   return parseForm(query);
 }
 
-function jsonFields(text: string): Fields {
-  const value = parseJson(text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new TidingsError('BODY_MALFORMED', 'the body must be one JSON object');
+/** Fields of a line of NDJSON. @throws TidingsError `BODY_MALFORMED` */
+export function parseLine(text: string): Fields {
+  const fields = jsonFields(parseJson(text, 'line'), () => text);
+  if (fields !== undefined) return fields;
+  throw new TidingsError('BODY_MALFORMED', 'the line must be one JSON object');
+}
+
+function jsonFieldsOrList(text: string): Fields | readonly Fields[] {
+  const value = parseJson(text, 'body');
+  if (Array.isArray(value)) return listFields(value, text);
+  const fields = jsonFields(value, () => text);
+  if (fields !== undefined) return fields;
+  throw new TidingsError('BODY_MALFORMED', 'the body must be one JSON object');
+}
+
+function listFields(list: readonly unknown[], text: string): readonly Fields[] {
+  if (list.length === 0 || list.length > MAX_LIST_LENGTH)
+    throw new TidingsError('BODY_MALFORMED', `an array must have 1 to ${MAX_LIST_LENGTH} objects`);
+  let sources: readonly string[] | undefined;
+  const sourceOf = (index: number): string => {
+    sources ??= elementSources(text);
+    return sources[index]!;
+  };
+  return list.map((value, index) => {
+    const fields = jsonFields(value, () => sourceOf(index));
+    if (fields !== undefined) return fields;
+    throw new TidingsError('BODY_MALFORMED', `item ${index + 1} must be a JSON object`);
+  });
+}
+
+function jsonFields(value: unknown, source: () => string): Fields | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const values = new Map<string, unknown>();
   for (const [name, member] of Object.entries(value))
     if (member !== null || name === 'data') values.set(name, member);
-  return { isForm: false, values, sourceOf: (name) => memberSource(text, name) };
+  return { isForm: false, values, sourceOf: (name) => memberSource(source(), name) };
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, what: 'body' | 'line'): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new TidingsError('BODY_MALFORMED', 'the body is not JSON', { cause });
+    throw new TidingsError('BODY_MALFORMED', `the ${what} is not JSON`, { cause });
   }
 }
 

@@ -25,6 +25,17 @@ export function memberSource(text: string, name: string): string | undefined {
   }
 }
 
+/** The sources of an array's elements. `text` must be an array that JSON.parse has accepted. */
+export function elementSources(text: string): string[] {
+  const sources: string[] = [];
+  for (let start = text.indexOf('[') + 1; ; ) {
+    const end = valueEnd(text, start);
+    sources.push(text.slice(start, end));
+    if (text.charCodeAt(end) !== COMMA) return sources;
+    start = end + 1;
+  }
+}
+
 const isKey = (source: string, name: string): boolean =>
   source === `"${name}"` || (source.includes('\\') && JSON.parse(source) === name);
 

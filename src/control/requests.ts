@@ -6,11 +6,13 @@ import {
   EVERYONE,
   emitChannelFault,
   MAX_NAME_BYTES,
+  numberAsName,
+  ownText,
   tokenChannelFault,
 } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import type { Recipients } from '../log/entry.ts';
-import type { OutgoingEvent } from '../publish/publisher.ts';
+import type { EventKey, OutgoingEvent } from '../publish/publisher.ts';
 import { parseEventId } from '../wire/event-id.ts';
 import { type Body, encodeEvent, encodeRaw, SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
 import { type Fields, textOf, valuesOf } from './fields.ts';
@@ -39,6 +41,35 @@ export function parseEmit(fields: Fields): OutgoingEvent {
   checkChannels(channels, emitChannelFault);
   return { to, channels, body: bodyOf(fields), receiptSeconds: receiptOf(fields, to) };
 }
+
+/** Longest key, in characters. */
+export const MAX_KEY_LENGTH = 256;
+
+/** What a request says of the keys of its events. */
+export interface KeyHeader {
+  /** `Idempotency-Key` as it came; empty when absent. */
+  readonly idempotencyKey: string;
+}
+
+/**
+ * The key of an event: its field `key`, or that of its request; undefined without either. `line`: its
+ * place in a request that has several, from 1. @throws TidingsError `FIELD_INVALID`
+ */
+export function keyOf(fields: Fields, head: KeyHeader, line?: number): EventKey | undefined {
+  const own = fields.values.get('key');
+  if (own !== undefined) return { name: checkKey('key', numberAsName(own)) };
+  if (head.idempotencyKey === '') return undefined;
+  // The draft of the header has it in quotes, its users have not.
+  const name = head.idempotencyKey.replace(/^"(.*)"$/, '$1');
+  return { name: checkKey('Idempotency-Key', name), line };
+}
+
+function checkKey(name: string, key: unknown): string {
+  if (typeof key === 'string' && KEY.test(key)) return ownText(key);
+  return invalid(`${name} must be 1 to ${MAX_KEY_LENGTH} characters of visible ASCII`);
+}
+
+const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
 export function parseTokenRequest(fields: Fields, context: TokenContext): NewToken {

@@ -4,7 +4,7 @@ import { type Answer, notAllowed } from '../http/answer.ts';
 import type { BodyPieces } from '../http/body-pieces.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { type Fields, parseFields } from './fields.ts';
+import { type Fields, parseFields, parseFieldsOrList } from './fields.ts';
 import { checkContentEncoding, parseMediaType } from './media-type.ts';
 
 /** What a request says besides its body. */
@@ -28,6 +28,8 @@ export type Route = {
   | {
       readonly body: 'fields';
       readonly run: (fields: Fields, call: Call) => Answering;
+      /** What becomes of a JSON array of objects; refused when absent. */
+      readonly runAll?: (list: readonly Fields[], call: Call) => Answering;
       /** What becomes of bodies of some other types. */
       readonly streamed?: Streamed;
     }
@@ -47,6 +49,8 @@ export const get = (path: string, run: (call: Call) => Answering): Route => {
 export const post = (path: string, run: (fields: Fields, call: Call) => Answering): Route => {
   return { method: 'post', path, body: 'fields', run };
 };
+
+type FieldsRoute = Extract<Route, { body: 'fields' }>;
 
 interface Match {
   readonly routes: readonly Route[];
@@ -89,7 +93,7 @@ export class Router {
       return exchange.answerWith(() => streamed.run(exchange.pieces(), call));
     }
     exchange.readBody(this.#options.maxBodyBytes, (body) => {
-      exchange.answerWith(() => route.run(parseFields(exchange.head, body), call));
+      exchange.answerWith(() => runWhole(route, body, { head: exchange.head, call }));
     });
   }
 
@@ -114,6 +118,16 @@ export class Router {
     }
     throw new TidingsError('NOT_FOUND', 'no such path on the control port');
   }
+}
+
+function runWhole(
+  { run, runAll }: FieldsRoute,
+  body: Buffer,
+  { head, call }: { head: RequestHead; call: Call },
+): Answering {
+  if (runAll === undefined) return run(parseFields(head, body), call);
+  const given = parseFieldsOrList(head, body);
+  return 'length' in given ? runAll(given, call) : run(given, call);
 }
 
 const isOf = (types: readonly string[], { head }: Exchange): boolean =>

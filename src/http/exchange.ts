@@ -84,11 +84,6 @@ export class Exchange {
     return true;
   }
 
-  /** There is nobody to answer any more. */
-  get isOver(): boolean {
-    return this.#state === 'over';
-  }
-
   /** As the addon writes it; empty on a unix socket. */
   get remoteAddress(): string {
     return Buffer.from(this.#res.getRemoteAddressAsText()).toString('latin1');

@@ -18,6 +18,7 @@ export class RequestHead {
   contentType = '';
   contentEncoding = '';
   expect = '';
+  idempotencyKey = '';
   traceparent = '';
   /** All lines of it: they are one list (RFC 9110, 5.3), and a proxy may add one of its own. */
   forwardedFor = '';
@@ -98,6 +99,9 @@ export class RequestHead {
 
   #takeRare(name: string, value: string): void {
     switch (name) {
+      case 'idempotency-key':
+        this.idempotencyKey ||= value;
+        break;
       case 'expect':
         this.expect ||= value;
         break;

@@ -133,6 +133,11 @@ export class Hub {
     this.#room.admit(size);
   }
 
+  /** Others need so many bytes of the budget from now on. */
+  reserve(bytes: number): void {
+    this.#index.retention.reservedBytes = bytes;
+  }
+
   /** Takes entries into their channels' logs, in the order of their numbers. Never refuses. */
   append(entries: readonly NewEntry[]): void {
     for (const entry of entries) this.#append(entry);

@@ -19,6 +19,27 @@ export interface DumpedEntry {
   readonly age: number;
 }
 
+/** A key of emits: one event, or the lines of an upload. */
+export type DumpedKey = {
+  readonly key: string;
+  /** Not used for longer. */
+  readonly isOld: boolean;
+} & (
+  | { readonly fingerprint: number; readonly n: number }
+  | {
+      /** From which line on how many have the numbers from which on. */
+      readonly runs: readonly (readonly [line: number, lines: number, n: number])[];
+      /** Of these lines, in their order. */
+      readonly fingerprints: readonly number[];
+    }
+);
+
+export interface KeysDump {
+  /** Seconds since both generations began, and since when all keys are known. */
+  readonly ages: { readonly young: number; readonly old: number; readonly known: number };
+  readonly keys: Iterable<DumpedKey>;
+}
+
 /** Everything a hub needs to go on where another left off. The evictions are to be read first. */
 export interface Dump {
   /** Epochs whose ids are accepted, oldest first; the last is the present one. */

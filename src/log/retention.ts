@@ -40,6 +40,8 @@ export class Retention<C extends Retained> {
   readonly aging = new Timetable<C>();
   /** Bytes that count in the budget now. */
   bytes = 0;
+  /** Of the budget, for others than entries. */
+  reservedBytes = 0;
   /** Entries that a log holds; one in several logs is one. */
   entryCount = 0;
   /** Places in logs that were given up so far: over the capacity, past the time to live, over the budget. */
@@ -53,7 +55,7 @@ export class Retention<C extends Retained> {
   }
 
   get budgetBytes(): number {
-    return this.#limits.budgetBytes;
+    return this.#limits.budgetBytes - this.reservedBytes;
   }
 
   /** A stream is in the middle of an entry: it lives on when its logs have evicted it. */
@@ -70,7 +72,7 @@ export class Retention<C extends Retained> {
 
   /** Evicts until `bytes` more fit into the budget, of entries up to `flushedThrough`. False when that is not enough. */
   makeRoom(bytes: number, flushedThrough: number): boolean {
-    while (this.bytes + bytes > this.#limits.budgetBytes)
+    while (this.bytes + bytes > this.budgetBytes)
       if (!this.#evictFromLargest(flushedThrough)) return false;
     return true;
   }

@@ -124,6 +124,10 @@ export class Backplane implements Publisher {
     return this.#emitter.publish(event);
   }
 
+  publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
+    return this.#emitter.publishAll(events);
+  }
+
   /** Idempotent. */
   async close(): Promise<void> {
     this.#watch.stop();

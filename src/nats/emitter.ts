@@ -5,7 +5,13 @@
  */
 import { createInbox, headers, type Msg } from '@nats-io/transport-node';
 import { backplaneBusy, backplaneDown, eventTooLargeFor, outcomeUnknown } from '../errors.ts';
-import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+import type {
+  EntryStore,
+  EventKey,
+  OutgoingEvent,
+  Published,
+  Publisher,
+} from '../publish/publisher.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { STAMP_BYTES } from '../wire/frame.ts';
 import { parseAck } from './ack.ts';
@@ -104,6 +110,11 @@ export class Emitter implements Publisher {
       this.#send(pending);
       this.#timer ??= setInterval(this.#step, STEP_MS);
     });
+  }
+
+  /** One by one: NATS has no way to store all or none, so that a part may be stored when this rejects. */
+  publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
+    return Promise.all(events.map((event) => this.publish(event)));
   }
 
   /** An event has come through the stream: perhaps one of this node. */
@@ -206,5 +217,5 @@ export class Emitter implements Publisher {
 }
 
 // NATS compares ids over the whole stream: the channels have to be in them.
-const keyedId = (channels: readonly string[], key: string): string =>
-  `k:${[...channels].sort().map(tokensOf).join(',')}:${tokensOf(key)}`;
+const keyedId = (channels: readonly string[], { name, line }: EventKey): string =>
+  `k:${[...channels].sort().map(tokensOf).join(',')}:${tokensOf(name)}${line === undefined ? '' : `:${line}`}`;

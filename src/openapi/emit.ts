@@ -1,10 +1,14 @@
 /** `POST /emit/`, described. */
 import { MAX_NAME_BYTES } from '../auth/names.ts';
+import { MAX_TOLD_ERRORS } from '../control/bulk-report.ts';
+import { MAX_LIST_LENGTH } from '../control/fields.ts';
 import {
   MAX_CHANNELS_PER_EMIT,
+  MAX_KEY_LENGTH,
   MAX_USERS_PER_EMIT,
   MAX_USERS_PER_RECEIPT,
 } from '../control/requests.ts';
+import type { ErrorCode } from '../errors.ts';
 import { MAX_OFFLINE_TOLD } from '../presence/absentees.ts';
 import { SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
 import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
@@ -30,13 +34,32 @@ const USERS: Part = {
 
 const CHANNELS: Part = oneOrMore(emitChannel('NameOrNumber'), MAX_CHANNELS_PER_EMIT);
 
+const KEY: Part = {
+  type: 'string',
+  pattern: `^[!-~]{1,${MAX_KEY_LENGTH}}$`,
+  description: 'Under the same key the event is not emitted again.',
+};
+
+const WHOLE_NUMBER: Part = {
+  type: 'integer',
+  minimum: Number.MIN_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
+};
+
 const absent: Part = { type: 'null' };
 
 // `data` may be null itself; of all other fields null means that they are not there.
 const IN_JSON: Part = {
   type: 'object',
   required: ['userId', 'channel'],
-  properties: { userId: USERS, channel: CHANNELS, payload: {}, event: {}, data: {} },
+  properties: {
+    userId: USERS,
+    channel: CHANNELS,
+    payload: {},
+    event: {},
+    data: {},
+    key: { anyOf: [KEY, WHOLE_NUMBER, absent] },
+  },
   oneOf: [
     {
       required: ['payload'],
@@ -66,6 +89,7 @@ const IN_FORM: Part = {
     payload: PAYLOAD,
     event: EVENT,
     data: text,
+    key: KEY,
   },
   oneOf: [
     { required: ['payload'], properties: { event: false, data: false } },
@@ -90,13 +114,102 @@ const RECEIPT: Part = {
   anyOf: [{ type: 'object', required: ['within'], properties: { within: WITHIN } }, absent],
 };
 
+const count = (description: string): Part => ({ type: 'integer', minimum: 0, description });
+
+const WINDOW: Part = {
+  enum: ['reset', 'short'],
+  description: 'Keys that were used a while ago may be unknown.',
+};
+
+const ONE: Part = {
+  type: 'object',
+  required: ['id', 'streams'],
+  properties: {
+    id: ref('EventId'),
+    streams: count('Open streams it is for.'),
+    duplicate: { const: true, description: 'It was emitted before, under the same key.' },
+    window: WINDOW,
+    offline: {
+      type: 'array',
+      items: { type: 'string' },
+      minItems: 1,
+      maxItems: MAX_OFFLINE_TOLD,
+      description: 'Users it names who have no stream and are not away.',
+    },
+  },
+};
+
+const KEY_HEADER: Part = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  schema: KEY,
+  description: 'The key of the event; of many, with the number of each that has no key of its own.',
+};
+
+const MANY: Part = {
+  type: 'object',
+  required: ['accepted', 'duplicates', 'failed', 'truncated', 'streams'],
+  properties: {
+    accepted: count('Events that were emitted.'),
+    duplicates: count('Events that were emitted before, under the same keys.'),
+    failed: count('Events that were not.'),
+    truncated: { type: 'boolean', description: 'The end of the body is missing or was not taken.' },
+    streams: count('The sum of the open streams that each event is for.'),
+    first: ref('EventId'),
+    last: ref('EventId'),
+    window: WINDOW,
+    errors: {
+      type: 'array',
+      maxItems: MAX_TOLD_ERRORS,
+      items: {
+        allOf: [
+          ref('Error'),
+          { required: ['line'], properties: { line: { type: 'integer', minimum: 1 } } },
+        ],
+      },
+    },
+  },
+};
+
+const REFUSALS: readonly ErrorCode[] = [
+  'FIELD_MISSING',
+  'FIELD_INVALID',
+  'BODY_MALFORMED',
+  'IDEMPOTENCY_MISMATCH',
+  'UPLOAD_TOO_LONG',
+  'BODY_TOO_LARGE',
+  'EVENT_TOO_LARGE',
+  'MEDIA_TYPE_UNSUPPORTED',
+  'MEMORY_FULL',
+  'RECEIPTS_FULL',
+  'THREADS_BEHIND',
+  'BACKPLANE_BUSY',
+  'BACKPLANE_DOWN',
+  'OUTCOME_UNKNOWN',
+  'DRAINING',
+];
+
 export const emitEndpoints = (facts: Facts): Endpoints => ({
   'POST /emit/': {
     id: 'emit',
     summary: 'Sends an event to the streams of these users on these channels',
-    description: `The body is at most ${facts.config['max-body']} bytes (\`-max-body\`).`,
+    description: `The body is at most ${facts.config['max-body']} bytes (\`-max-body\`); of lines, each. An array is emitted whole or not at all.`,
+    parameters: [KEY_HEADER],
     body: {
-      'application/json': { schema: withReceipt(IN_JSON, RECEIPT, facts) },
+      'application/json': {
+        schema: {
+          anyOf: [
+            withReceipt(IN_JSON, RECEIPT, facts),
+            {
+              type: 'array',
+              minItems: 1,
+              maxItems: MAX_LIST_LENGTH,
+              items: withReceipt(IN_JSON, RECEIPT, facts),
+            },
+          ],
+        },
+      },
+      'application/x-ndjson': { itemSchema: withReceipt(IN_JSON, RECEIPT, facts) },
       'application/x-www-form-urlencoded': { schema: withReceipt(IN_FORM, WITHIN, facts) },
       'multipart/form-data': { schema: withReceipt(IN_FORM, WITHIN, facts) },
     },
@@ -104,37 +217,10 @@ export const emitEndpoints = (facts: Facts): Endpoints => ({
       200: answered(
         'It has its place in the order, and is in the log of its channels.',
         'application/json',
-        {
-          type: 'object',
-          required: ['id', 'streams'],
-          properties: {
-            id: ref('EventId'),
-            streams: { type: 'integer', minimum: 0, description: 'Open streams it is for.' },
-            offline: {
-              type: 'array',
-              items: { type: 'string' },
-              minItems: 1,
-              maxItems: MAX_OFFLINE_TOLD,
-              description: 'Users it names who have no stream and are not away.',
-            },
-          },
-        },
+        { anyOf: [ONE, MANY] },
       ),
+      207: answered('Some lines are emitted, and some are not.', 'application/json', MANY),
     },
-    refuses: [
-      'FIELD_MISSING',
-      'FIELD_INVALID',
-      'BODY_MALFORMED',
-      'BODY_TOO_LARGE',
-      'EVENT_TOO_LARGE',
-      'MEDIA_TYPE_UNSUPPORTED',
-      'MEMORY_FULL',
-      'RECEIPTS_FULL',
-      'THREADS_BEHIND',
-      'BACKPLANE_BUSY',
-      'BACKPLANE_DOWN',
-      'OUTCOME_UNKNOWN',
-      'DRAINING',
-    ],
+    refuses: REFUSALS,
   },
 });

@@ -25,6 +25,13 @@ export class AbsenteesPublisher implements Publisher {
       : this.#told(event.to, published);
   }
 
+  /** Of many it is not told who is offline. */
+  publishAll(
+    events: readonly OutgoingEvent[],
+  ): readonly Published[] | Promise<readonly Published[]> {
+    return this.#publisher.publishAll(events);
+  }
+
   #told(to: Recipients, published: Published): Published {
     const offline = this.#offline(to);
     return offline.length === 0 ? published : { ...published, offline };

@@ -39,30 +39,48 @@ export class Receipts implements Publisher {
 
   /** @throws TidingsError `RECEIPTS_FULL`, or `FIELD_INVALID` when nobody is told */
   publish(event: OutgoingEvent): Published | Promise<Published> {
-    const { receiptSeconds } = event;
-    if (receiptSeconds === undefined) return this.#options.publisher.publish(event);
-    if (this.#options.tell === undefined) throw unheard();
-    const bytes = Buffer.byteLength(event.body);
-    if (this.#count >= MAX_RECEIPTS || this.#bytes + bytes > MAX_RECEIPT_BYTES) throw full();
+    this.#admit([event]);
     const published = this.#options.publisher.publish(event);
-    const wait = (known: Published): Published => {
-      this.#wait(event, known.id, bytes);
-      return known;
-    };
+    if (event.receiptSeconds === undefined) return published;
+    const wait = (known: Published): Published => this.#wait(event, known);
     return published instanceof Promise ? published.then(wait) : wait(published);
   }
 
-  #wait(event: OutgoingEvent, id: string, bytes: number): void {
+  /** As `publish`. */
+  publishAll(
+    events: readonly OutgoingEvent[],
+  ): readonly Published[] | Promise<readonly Published[]> {
+    this.#admit(events);
+    const published = this.#options.publisher.publishAll(events);
+    const wait = (all: readonly Published[]) =>
+      all.map((known, i) => this.#wait(events[i]!, known));
+    return published instanceof Promise ? published.then(wait) : wait(published);
+  }
+
+  #admit(events: readonly OutgoingEvent[]): void {
+    let [count, bytes] = [this.#count, this.#bytes];
+    for (const { receiptSeconds, body } of events) {
+      if (receiptSeconds === undefined) continue;
+      if (this.#options.tell === undefined) throw unheard();
+      count += 1;
+      bytes += Buffer.byteLength(body);
+      if (count > MAX_RECEIPTS || bytes > MAX_RECEIPT_BYTES) throw full();
+    }
+  }
+
+  // What was emitted before has its receipt from then.
+  #wait(event: OutgoingEvent, published: Published): Published {
+    if (event.receiptSeconds === undefined || published.duplicate === true) return published;
+    const bytes = Buffer.byteLength(event.body);
     this.#count += 1;
     this.#bytes += bytes;
-    setTimeout(
-      () => {
-        this.#count -= 1;
-        this.#bytes -= bytes;
-        this.#look(event, id).catch(() => {}); // its threads have gone, with the server
-      },
-      (event.receiptSeconds ?? 0) * 1_000,
-    ).unref();
+    setTimeout(() => {
+      this.#count -= 1;
+      this.#bytes -= bytes;
+      // Where it fails its threads have gone, with the server.
+      this.#look(event, published.id).catch(() => {});
+    }, event.receiptSeconds * 1_000).unref();
+    return published;
   }
 
   async #look({ to, channels, body }: OutgoingEvent, id: string): Promise<void> {

@@ -5,6 +5,7 @@ import { TidingsError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Epoch } from '../log/lineage.ts';
 import type { Logger } from '../logger.ts';
+import type { KeyMemory } from '../publish/key-memory.ts';
 import { lastEpochPath, readLastEpoch, writeLastEpoch } from './last-epoch.ts';
 import { removeSnapshot, setAside, writeSnapshot } from './snapshot-file.ts';
 import { UnusableSnapshot } from './snapshot-format.ts';
@@ -34,10 +35,15 @@ export class Handover {
   /** There is a file that could not be read: it may be neither removed nor replaced. */
   #isUnread = false;
 
-  /** Without a path nothing is taken and nothing left. */
-  constructor(path: string, logger: Logger) {
+  readonly #keys: KeyMemory;
+  /** Of what was taken, oldest first. */
+  olderEpochs: readonly Epoch[] = [];
+
+  /** Without a path nothing is taken and nothing left. `keys`: of emits, which are taken and left, too. */
+  constructor(path: string, logger: Logger, keys: KeyMemory) {
     this.#path = path;
     this.#logger = logger;
+    this.#keys = keys;
   }
 
   /** Whether the next process is to go on where this one stops. */
@@ -56,6 +62,8 @@ export class Handover {
       return this.#restored(makeHub) ?? makeHub([]);
     } catch (error) {
       this.#refuse(error);
+      this.#keys.clear();
+      this.olderEpochs = [];
       return makeHub([]); // a new one: the other may know a part
     }
   }
@@ -71,6 +79,8 @@ export class Handover {
       hub = makeHub(dump.epochs);
       hub.restore(dump);
       for (const revocation of dump.revocations) hub.revocations.add(revocation);
+      this.olderEpochs = dump.epochs;
+      if (dump.keys !== undefined) this.#keys.restore(dump.keys);
     });
     return hub;
   }
@@ -120,6 +130,7 @@ export class Handover {
       const entries = writeSnapshot(this.#path, {
         ...hub.dump(),
         revocations: hub.revocations.list(),
+        keys: this.#keys.dump(),
       });
       this.#logger.info({ entries }, 'snapshot written');
     } catch (error) {

@@ -20,7 +20,8 @@ import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Logger } from '../logger.ts';
 import type { Backplane } from '../nats/backplane.ts';
 import { openApi } from '../openapi/document.ts';
-import { Sequencer } from '../publish/publisher.ts';
+import type { KeyMemory } from '../publish/key-memory.ts';
+import type { Publisher } from '../publish/publisher.ts';
 import { Tally } from '../tally.ts';
 import { Crew, type CrewOptions } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
@@ -28,9 +29,10 @@ import { conditionsOf } from './backplane.ts';
 import { Handover } from './handover.ts';
 import { exposition } from './measures.ts';
 import { People } from './people.ts';
+import { keyMemory, publisherOf } from './publishing.ts';
 import { soleFront } from './sole-front.ts';
 import { tellOfLowLimit } from './start-warnings.ts';
-import { tryPage } from './try-page.ts';
+import { allowTryPage, tryPage } from './try-page.ts';
 
 /** What a stream that reads too slowly gets to take its last bytes when the server stops, in milliseconds. */
 const STOP_GRACE_MS = 5_000;
@@ -58,6 +60,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #backplane: Backplane | undefined;
   readonly #epoch: string;
+  readonly #keys: KeyMemory;
   readonly #handover: Handover;
   readonly #files = new OpenFiles();
   readonly #connections: Connections;
@@ -80,7 +83,8 @@ export class Server {
     const tally = new Tally();
     this.#people = new People(config, logger);
     this.#connections = new Connections(this.#files, logger, tally);
-    this.#handover = new Handover(config.snapshot, logger);
+    this.#keys = keyMemory(config);
+    this.#handover = new Handover(config.snapshot, logger, this.#keys);
     if (config.threadCount === 1) {
       const front = soleFront({
         config,
@@ -99,6 +103,7 @@ export class Server {
       this.#fronts = crew;
       this.hub = crew.history;
     }
+    this.#keys.tellBytes((bytes) => this.hub.reserve(bytes));
     this.#control = this.#controlApp(config.keys);
     this.#controlHttp = createApp();
     this.#controlHttp.any('/*', this.#controlHandler(config.controlAddress));
@@ -125,7 +130,7 @@ export class Server {
       await this.#close();
       throw error;
     }
-    if (this.#config.dev) this.#allowTryPage();
+    if (this.#config.dev) allowTryPage(this.#fronts, this.#controlListener?.port);
     tellOfLowLimit(this.#config['max-streams'], this.#connections.publicRoom, this.#logger);
     this.#fronts.start();
     this.#people.start();
@@ -224,11 +229,8 @@ export class Server {
 
   async #listenControl(): Promise<void> {
     const names = { flag: 'bindctl', scheme: 'http' };
-    this.#controlListener = await Listener.open(
-      this.#controlHttp,
-      this.#config.controlAddress,
-      names,
-    );
+    const { controlAddress } = this.#config;
+    this.#controlListener = await Listener.open(this.#controlHttp, controlAddress, names);
   }
 
   async #listenCompat(): Promise<void> {
@@ -258,10 +260,15 @@ export class Server {
     return this.#control.handlerFor(createGuard({ hosts, token: config['ctl-token'] }));
   }
 
+  #order({ store }: Fronts): Publisher {
+    const { olderEpochs } = this.#handover;
+    return publisherOf({ epoch: this.#epoch, olderEpochs, store, keys: this.#keys });
+  }
+
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     const fronts = this.#fronts;
-    const order = this.#backplane ?? new Sequencer(this.#epoch, fronts.store);
+    const order = this.#backplane ?? this.#order(fronts);
     const history = fronts instanceof Crew ? this.hub : undefined;
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
@@ -284,15 +291,9 @@ export class Server {
         }),
       describe: (routes) => openApi({ config, publicUrl: this.publicUrl }, routes),
       conditions: () => [...keyConditions(fronts.hasKeys), ...conditionsOf(this.#backplane)],
+      pendingBytes: () => this.hub.pendingBytes,
       page: config.dev ? () => tryPage(this.publicUrl) : undefined,
       logger: this.#logger,
     });
-  }
-
-  // The page comes from the control port and opens its stream on the public one.
-  #allowTryPage(): void {
-    const port = this.#controlListener?.port;
-    this.#fronts.allow(`http://127.0.0.1:${port}`);
-    this.#fronts.allow(`http://localhost:${port}`);
   }
 }

@@ -13,11 +13,13 @@ const MAX_ASIDE = 100;
 
 const NEWLINE = '\n';
 
+type Written = Dump & Partial<Snapshot>;
+
 /**
  * Writes beside `path`, then takes its place at once. Returns how many entries there are.
  * @throws what the file system says; then what was at `path` is still there
  */
-export function writeSnapshot(path: string, dump: Dump | Snapshot, now = unixSeconds): number {
+export function writeSnapshot(path: string, dump: Written, now = unixSeconds): number {
   const beside = `${path}.new`;
   rmSync(beside, { force: true });
   try {
@@ -31,7 +33,7 @@ export function writeSnapshot(path: string, dump: Dump | Snapshot, now = unixSec
   }
 }
 
-function writeWhole(path: string, dump: Dump, time: number): number {
+function writeWhole(path: string, dump: Written, time: number): number {
   const file = openSync(path, 'wx', 0o600);
   try {
     const count = writeLines(new LineWriter(file), dump, time);
@@ -44,16 +46,17 @@ function writeWhole(path: string, dump: Dump, time: number): number {
 
 function writeLines(
   lines: LineWriter,
-  { evictions, entries, ...rest }: Dump,
+  { evictions, entries, keys, ...rest }: Written,
   time: number,
 ): number {
   let count = 0;
-  lines.add({ format: FORMAT, time, ...rest });
+  lines.add({ format: FORMAT, time, ...rest, keyAges: keys?.ages });
   for (const eviction of evictions) lines.add(eviction);
   for (const entry of entries) {
     lines.add(entry);
     count += 1;
   }
+  for (const key of keys?.keys ?? []) lines.add(key);
   lines.end();
   return count;
 }

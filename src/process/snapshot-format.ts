@@ -1,17 +1,17 @@
 /**
- * The lines of a snapshot, one JSON value each: the head, evictions as arrays, entries as objects, and
+ * The lines of a snapshot, one JSON value each: the head, evictions as arrays, entries and keys as objects, and
  * last a sum over all bytes before it. What is read is checked, never believed: a file may be damaged,
  * come from another version, or be something else altogether.
  */
 import { nameFault } from '../auth/names.ts';
 import { MAX_REVOCATIONS, type Revocation } from '../hub/revocations.ts';
-import type { Dump, DumpedEntry } from '../log/dump.ts';
+import type { Dump, DumpedEntry, DumpedKey, KeysDump } from '../log/dump.ts';
 import type { Eviction } from '../log/evictions.ts';
 import { type Epoch, MAX_EPOCHS } from '../log/lineage.ts';
 import { isEpoch } from '../wire/event-id.ts';
 
-/** Changes when the lines do. Format 1 is read too. */
-export const FORMAT = 2;
+/** Changes when the lines do. Formats 1, and 2, which has no keys, are read too. */
+export const FORMAT = 3;
 
 /**
  * Largest head that is taken over. An id has at most 15 digits; what is left of them lasts 13 years at
@@ -25,15 +25,19 @@ export class UnusableSnapshot extends Error {}
 /** What a hub knows, and what is kept beside it. */
 export interface Snapshot extends Dump {
   readonly revocations: readonly Revocation[];
+  /** Of emits, to be read last; undefined: from a version that knew none. */
+  readonly keys?: KeysDump | undefined;
 }
 
 /** The first line. */
-export interface Head extends Omit<Snapshot, 'evictions' | 'entries'> {
+export interface Head extends Omit<Snapshot, 'evictions' | 'entries' | 'keys'> {
   readonly format: number;
   /** Unix seconds of the writing. */
   readonly time: number;
   /** Of format 1, which has them in its head. */
   readonly evictions: readonly Eviction[];
+  /** Undefined: there are no keys. */
+  readonly keyAges: KeysDump['ages'] | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -42,7 +46,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function parseHead(value: unknown): Head {
   const fields = isObject(value) ? value : {};
   const { format, time, head, evictedElsewhere } = fields;
-  if (format !== 1 && format !== FORMAT)
+  if (format !== 1 && format !== 2 && format !== FORMAT)
     throw new UnusableSnapshot(`it is not a snapshot of format 1 to ${FORMAT}`);
   if (!isAmount(time) || !isNumber(head, 0, MAX_HEAD) || !isNumber(evictedElsewhere, 0, head))
     throw new UnusableSnapshot('its first line has numbers that cannot be');
@@ -56,6 +60,7 @@ export function parseHead(value: unknown): Head {
     evictions,
     epochs: parseEpochs(epochs, head),
     revocations: parseRevocations(fields['revocations'] ?? []),
+    keyAges: parseKeyAges(fields['keyAges']),
   };
 }
 
@@ -74,6 +79,13 @@ function parseRevocations(value: unknown): Revocation[] {
       return { kind, name, issuedBefore, until };
     throw new UnusableSnapshot('it has a revocation that cannot be');
   });
+}
+
+function parseKeyAges(value: unknown): Head['keyAges'] {
+  if (value === undefined) return undefined;
+  const { young, old, known }: Fields = isObject(value) ? value : {};
+  if (isAmount(young) && isAmount(old) && isAmount(known)) return { young, old, known };
+  throw new UnusableSnapshot('its first line has ages of keys that cannot be');
 }
 
 // Format 1 knows through which number a channel has evicted, not whose entries they were.
@@ -121,7 +133,37 @@ export function parseEntry(value: unknown, after: number, head: number): DumpedE
   return { n, to, channels, text, age };
 }
 
-/** The sum of a last line of format 2, the count of one of format 1; undefined for other lines. */
+/** Whether this is a key, and no entry. */
+export const isKey = (value: unknown): boolean => isObject(value) && value['key'] !== undefined;
+
+/** A key of events up to `head`. @throws UnusableSnapshot */
+export function parseKey(value: unknown, head: number): DumpedKey {
+  const { key, isOld, fingerprint, n, runs, fingerprints }: Fields = isObject(value) ? value : {};
+  if (typeof key === 'string' && typeof isOld === 'boolean') {
+    if (isFingerprint(fingerprint) && isNumber(n, 1, head)) return { key, isOld, fingerprint, n };
+    if (isRuns(runs, head) && Array.isArray(fingerprints) && fingerprints.every(isFingerprint)) {
+      const lines = runs.reduce((sum, run) => sum + run[1], 0);
+      if (lines === fingerprints.length) return { key, isOld, runs, fingerprints };
+    }
+  }
+  throw new UnusableSnapshot('it has a key that cannot be');
+}
+
+const isFingerprint = (value: unknown): value is number => isNumber(value, -(2 ** 31), 2 ** 31 - 1);
+
+const isRuns = (value: unknown, head: number): value is [number, number, number][] =>
+  Array.isArray(value) &&
+  value.every((run: unknown) => {
+    const [line, lines, n, ...more]: unknown[] = Array.isArray(run) ? run : [];
+    return (
+      isNumber(line, 1, Number.MAX_SAFE_INTEGER) &&
+      isNumber(n, 1, head) &&
+      isNumber(lines, 1, head - n + 1) &&
+      more.length === 0
+    );
+  });
+
+/** The sum of a last line since format 2, the count of one of format 1; undefined for other lines. */
 export function parseTail(value: unknown, format: number): string | number | undefined {
   if (format === 1) return typeof value === 'number' ? value : undefined;
   const sum = isObject(value) ? value['sha256'] : undefined;

@@ -2,20 +2,24 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import type { DumpedEntry } from '../log/dump.ts';
+import type { DumpedEntry, DumpedKey } from '../log/dump.ts';
 import type { Eviction } from '../log/evictions.ts';
 import { readLines } from './line-reader.ts';
 import {
   type Head,
+  isKey,
   parseEntry,
   parseEviction,
   parseHead,
+  parseKey,
   parseTail,
   type Snapshot,
   UnusableSnapshot,
 } from './snapshot-format.ts';
 
 const LF = 0x0a;
+
+type KeyAges = NonNullable<Head['keyAges']>;
 
 export interface ReadOptions {
   /** Unix seconds. */
@@ -39,7 +43,9 @@ export function readSnapshot(
   try {
     const lines = new LineValues(readLines(file, blockBytes));
     const head = parseHead(lines.take());
-    const entries = entriesOf(lines, head, Math.max(0, now() - head.time));
+    const away = Math.max(0, now() - head.time);
+    const entries = entriesOf(lines, head, away);
+    const keys = keysOf(lines, head);
     use({
       epochs: head.epochs,
       head: head.head,
@@ -47,8 +53,10 @@ export function readSnapshot(
       evictedElsewhere: head.evictedElsewhere,
       evictions: evictionsOf(lines, head),
       entries,
+      keys: head.keyAges && { ages: aged(head.keyAges, away), keys },
     });
-    if (entries.next().done !== true) throw new UnusableSnapshot('not all of it could be used');
+    if (entries.next().done !== true || keys.next().done !== true)
+      throw new UnusableSnapshot('not all of it could be used');
     return true;
   } finally {
     closeSync(file);
@@ -62,16 +70,29 @@ function* evictionsOf(lines: LineValues, head: Head): Generator<Eviction> {
 
 function* entriesOf(lines: LineValues, head: Head, away: number): Generator<DumpedEntry> {
   let last = 0;
-  let count = 0;
   for (;;) {
-    const tail = parseTail(lines.next, head.format);
-    if (tail !== undefined) return checkEnd(lines, tail, head.format === 1 ? count : lines.sum());
+    if (isKey(lines.next) || parseTail(lines.next, head.format) !== undefined) return;
     const entry = parseEntry(lines.take(), last, head.head);
     last = entry.n;
-    count += 1;
+    lines.entryCount += 1;
     yield { ...entry, age: entry.age + away };
   }
 }
+
+function* keysOf(lines: LineValues, head: Head): Generator<DumpedKey> {
+  for (;;) {
+    const tail = parseTail(lines.next, head.format);
+    if (tail !== undefined)
+      return checkEnd(lines, tail, head.format === 1 ? lines.entryCount : lines.sum());
+    yield parseKey(lines.take(), head.head);
+  }
+}
+
+const aged = ({ young, old, known }: KeyAges, away: number): KeyAges => ({
+  young: young + away,
+  old: old + away,
+  known: known + away,
+});
 
 function checkEnd(lines: LineValues, told: string | number, seen: string | number): void {
   lines.take();
@@ -81,6 +102,8 @@ function checkEnd(lines: LineValues, told: string | number, seen: string | numbe
 
 /** The lines as JSON values, with one to look ahead, and the sum of those that were taken. */
 class LineValues {
+  /** Entries among those that were taken. */
+  entryCount = 0;
   readonly #lines: Iterator<Buffer>;
   readonly #sum = createHash('sha256');
   #bytes: Buffer | undefined;

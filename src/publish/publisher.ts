@@ -2,9 +2,22 @@
  * Gives events their ids. `Publisher` is the seam for more cores and more machines: whoever holds
  * the one order of events implements it, and hands numbered entries to each hub.
  */
-import type { Addressed, EntrySize, NewEntry, Recipients } from '../log/entry.ts';
+import {
+  type Addressed,
+  type EntrySize,
+  mostBytes,
+  type NewEntry,
+  type Recipients,
+} from '../log/entry.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { type Body, STAMP_BYTES, stamp } from '../wire/frame.ts';
+
+/** Under which an event is emitted once, however often it is sent. */
+export interface EventKey {
+  readonly name: string;
+  /** Of an upload under this name; undefined when the name is that of a single event. */
+  readonly line?: number | undefined;
+}
 
 /** An event as its emitter gave it, encoded but for its id. */
 export interface OutgoingEvent {
@@ -14,22 +27,31 @@ export interface OutgoingEvent {
   readonly body: Body;
   /** After so many seconds it is told who has not had it; undefined: never. */
   readonly receiptSeconds?: number | undefined;
-  /** What has the same key on the same channels within two minutes is one event; only with NATS. */
-  readonly key?: string | undefined;
   /** By the emit's `traceparent`: 32 hexadecimal digits. */
   readonly trace?: string | undefined;
+  /** Undefined: an event whatever was emitted before. */
+  readonly key?: EventKey | undefined;
 }
 
 export interface Published {
   readonly id: string;
-  /** Open streams the event is meant for. */
+  /** Open streams the event is meant for; of a duplicate none. */
   readonly streams: number;
   /** Users it names that have no stream and are not away; undefined when there are none, or nobody knows. */
   readonly offline?: readonly string[];
+  /** It was emitted before, under the same key. */
+  readonly duplicate?: true;
+  /** Keys that were used a while ago may be unknown: the server is new, or its memory for keys short. */
+  readonly window?: 'reset' | 'short';
 }
 
 export interface Publisher {
+  /** @throws TidingsError, or rejects with one */
   publish(event: OutgoingEvent): Published | Promise<Published>;
+  /** All of them or, when it throws, none; with numbers that follow each other. At least one. */
+  publishAll(
+    events: readonly OutgoingEvent[],
+  ): readonly Published[] | Promise<readonly Published[]>;
 }
 
 /** Where numbered entries go. */
@@ -56,9 +78,24 @@ export class Sequencer implements Publisher {
     this.#store = store;
   }
 
-  publish({ to, channels, body, trace }: OutgoingEvent): Published | Promise<Published> {
-    const byteLength = Buffer.byteLength(body) + STAMP_BYTES;
-    this.#store.admit({ to, channels, byteLength });
+  publish(event: OutgoingEvent): Published | Promise<Published> {
+    this.#store.admit(sizeOf(event));
+    return this.#number(event);
+  }
+
+  publishAll(
+    events: readonly OutgoingEvent[],
+  ): readonly Published[] | Promise<readonly Published[]> {
+    // As one that takes as much memory as all of them.
+    const byteLength = events.reduce((sum, event) => sum + mostBytes(sizeOf(event)), 0);
+    this.#store.admit({ to: undefined, channels: [], byteLength });
+    const published = events.map((event) => this.#number(event));
+    return published.some((one) => one instanceof Promise)
+      ? Promise.all(published)
+      : (published as Published[]);
+  }
+
+  #number({ to, channels, body, trace }: OutgoingEvent): Published | Promise<Published> {
     this.#n += 1;
     const id = formatEventId(this.#epoch, this.#n);
     const entry = { n: this.#n, to, channels, bytes: stamp(body, id), trace };
@@ -68,3 +105,9 @@ export class Sequencer implements Publisher {
     return streams.then((count) => ({ id, streams: count }));
   }
 }
+
+const sizeOf = ({ to, channels, body }: OutgoingEvent): EntrySize => ({
+  to,
+  channels,
+  byteLength: Buffer.byteLength(body) + STAMP_BYTES,
+});

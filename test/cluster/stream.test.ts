@@ -34,7 +34,7 @@ test('stream - two emits with one key through two nodes are one event, on two ch
 }, async (t) => {
   const nats = await startNats(t);
   const [a, b] = await Promise.all([openBackplane(t, nats), openBackplane(t, nats)]);
-  const event = { to: undefined, channels: ['news'], body: 'data: x\n', key: 'k 1' };
+  const event = { to: undefined, channels: ['news'], body: 'data: x\n', key: { name: 'k 1' } };
 
   const [one, two] = await Promise.all([a.publish(event), b.publish(event)]);
   const other = await a.publish({ ...event, channels: ['other'] });

@@ -18,6 +18,8 @@ const here = (path: string): string => fileURLToPath(new URL(`../${path}`, impor
 const SUITE = [
   'http/control.test.js',
   'http/bodies.test.js',
+  'http/bulk.test.js',
+  'http/idempotency.test.js',
   'http/position.test.js',
   'http/rendered-pages.test.js',
   'security/browser-guard.test.js',

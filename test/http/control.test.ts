@@ -149,7 +149,7 @@ test('emit - what is malformed gets a code and a sentence naming the field, and 
     [{ ...GOOD, event: 'tidings.gap' }, 'FIELD_INVALID', /server's own/],
     [{ ...GOOD, event: 'x'.repeat(257) }, 'FIELD_INVALID', /^event must be at most/],
     [{ ...GOOD, event: 5 }, 'FIELD_INVALID', /^event must be given once/],
-    [[GOOD], 'BODY_MALFORMED', /one JSON object/],
+    [[GOOD, 7], 'BODY_MALFORMED', /^item 2 must be a JSON object/],
   ];
   const deep = `{"userId":"a","channel":"c","data":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
   const tooDeep = await fetch(`${controlUrl}/emit/`, {

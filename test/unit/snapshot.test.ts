@@ -1,5 +1,6 @@
 /** The file between two processes: whatever is in it, it is taken whole or not at all. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -39,12 +40,14 @@ const pathFor = (t: TestContext): string => {
   return join(folder, 'log');
 };
 
+type Written = Dump & Partial<Snapshot>;
+
 /** What the file holds, or undefined. */
-function read(path: string, options: ReadOptions = {}): Dump | undefined {
-  let found: Dump | undefined;
-  const use = (dump: Snapshot) => {
-    const { revocations: _, ...rest } = dump;
-    found = { ...rest, evictions: [...dump.evictions], entries: [...dump.entries] };
+function read(path: string, options: ReadOptions = {}): Written | undefined {
+  let found: Written | undefined;
+  const use = ({ keys, revocations: _, ...dump }: Snapshot) => {
+    found = { ...dump, evictions: [...dump.evictions], entries: [...dump.entries] };
+    if (keys !== undefined) found = { ...found, keys: { ...keys, keys: [...keys.keys] } };
   };
   readSnapshot(path, use, { now: () => 100, ...options });
   return found;
@@ -163,7 +166,7 @@ test('snapshot - format 1 is read', (t) => {
 });
 
 const CANNOT_BE: Record<string, readonly unknown[]> = {
-  format: [undefined, 0, 3, '2', null],
+  format: [undefined, 0, 4, '2', null],
   time: [undefined, -1, '0', null],
   epoch: [undefined, '', 'A', 'a-b', 'é', 7, 'a'.repeat(49), ['a']],
   head: [undefined, -1, 1.5, '5', 4, MAX_HEAD + 1, 2 ** 53 - 2, 1e300, null],
@@ -226,6 +229,72 @@ test('snapshot - epochs and evictions that cannot be are unusable, though the su
     written(path, change);
     assert.throws(() => read(path), UnusableSnapshot, JSON.stringify(change));
   }
+});
+
+const KEYS = {
+  ages: { young: 1, old: 700.5, known: 700.5 },
+  keys: [
+    { key: 'inv-881', isOld: false, fingerprint: -(2 ** 31), n: 9 },
+    {
+      key: 'upload',
+      isOld: true,
+      runs: [
+        [1, 2, 4],
+        [17, 1, 3],
+      ],
+      fingerprints: [1, -2, 3],
+    },
+  ],
+} as const;
+
+test('snapshot - keys of emits are read as they were written, and are older by then', (t) => {
+  const path = pathFor(t);
+  writeSnapshot(path, { ...SAMPLE, keys: KEYS }, () => 90);
+  const ages = { young: 11, old: 710.5, known: 710.5 };
+  for (const blockBytes of [1, 7, 100, 100_000])
+    assert.deepEqual(read(path, { blockBytes }), {
+      ...SAMPLE,
+      entries: SAMPLE.entries.map((entry) => ({ ...entry, age: entry.age + 10 })),
+      keys: { ...KEYS, ages },
+    });
+});
+
+test('snapshot - format 2, which has no keys, is read', (t) => {
+  const path = pathFor(t);
+  const lines = sampleBytes(path).toString().split('\n').slice(0, -2);
+  const text = `${lines.join('\n').replace('"format":3', '"format":2')}\n`;
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  writeFileSync(path, `${text}${JSON.stringify({ sha256 })}\n`);
+  assert.deepEqual(read(path), SAMPLE);
+});
+
+test('snapshot - keys that cannot be are unusable, though the sum is right', (t) => {
+  const path = pathFor(t);
+  const [single, upload] = KEYS.keys;
+  for (const key of [
+    ...[
+      { ...single, n: 0 },
+      { ...single, n: 10 },
+      { ...single, isOld: 1 },
+      { ...single, key: 7 },
+    ],
+    ...[
+      { ...single, fingerprint: 2 ** 31 },
+      { ...single, fingerprint: undefined },
+    ],
+    ...[[[1, 2, 4]], [[0, 2, 4]], [[1, 3, 8]], [[1, 3]], {}, [[1, 3, 4, 1]], [1]].map((runs) => ({
+      ...upload,
+      runs,
+    })),
+    { ...upload, fingerprints: [1, 2, 'x'] },
+  ]) {
+    written(path, { keys: { ...KEYS, keys: [key] } });
+    assert.throws(() => read(path), UnusableSnapshot, JSON.stringify(key));
+  }
+  written(path, { keys: { ages: { young: -1, old: 0, known: 0 }, keys: [] } });
+  assert.throws(() => read(path), UnusableSnapshot);
+  written(path, { keys: { ...KEYS, keys: [single, SAMPLE.entries[0]] } });
+  assert.throws(() => read(path), UnusableSnapshot, 'an entry behind a key');
 });
 
 test('snapshot - what nobody asks for is a snapshot that is not used', (t) => {
