@@ -52,6 +52,10 @@ async function writeChunk(socket: Socket, text: string): Promise<void> {
   const chunk = `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
   if (socket.write(chunk)) return;
   await new Promise<void>((resolve) => {
-    socket.once('drain', resolve).once('close', resolve);
+    const done = () => {
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    socket.on('drain', done).on('close', done);
   });
 }
