@@ -1,8 +1,11 @@
 /** docs/recipes/emit.md: each program emits, and says what is wrong when it may not. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { runClient } from '../support/client-process.ts';
 import { openNews } from '../support/emitting.ts';
+import { freePort } from '../support/proxy.ts';
 import { fileOf, recipe, recipesOf } from '../support/recipes.ts';
 import { startServer } from '../support/server.ts';
 import { leaveOut, PYTHON, runs } from '../support/tools.ts';
@@ -31,6 +34,14 @@ const python = (what: string): Kitchen => ({
   missing: unless(runs(PYTHON, '-c', `import ${what}`), `no Python with ${what}`),
 });
 
+const curl: Kitchen = {
+  program: 'sh',
+  ending: 'sh',
+  missing: unless(runs('curl', '-V'), 'no curl'),
+};
+
+const REPEATED = 'A shell that tries again';
+
 const KITCHENS: Readonly<Record<string, Kitchen>> = {
   'PHP with curl': php('exit(extension_loaded("curl") ? 0 : 1);', 'its curl extension'),
   'PHP with streams': php('exit(0);', 'its command line'),
@@ -41,7 +52,8 @@ const KITCHENS: Readonly<Record<string, Kitchen>> = {
   'Python with requests': python('requests'),
   'Python with httpx': python('httpx'),
   Node: { program: process.execPath, ending: 'mjs', missing: undefined },
-  'A shell': { program: 'sh', ending: 'sh', missing: unless(runs('curl', '-V'), 'no curl') },
+  'A shell': curl,
+  [REPEATED]: curl,
 };
 
 async function cook(t: TestContext, name: string, controlUrl: string) {
@@ -86,3 +98,22 @@ for (const [name, { missing }] of Object.entries(KITCHENS)) {
     assert.match(all, /CONTROL_TOKEN_INVALID/);
   });
 }
+
+test(`recipes - ${REPEATED}: waits for tidings, and emits once`, async (t) => {
+  if (curl.missing !== undefined) return leaveOut(t, curl.missing);
+  const address = `127.0.0.1:${await freePort()}`;
+  const away = http.createServer((_, res) => res.writeHead(503, { connection: 'close' }).end());
+  away.listen(Number(address.split(':')[1]), '127.0.0.1');
+  const asked = once(away, 'request');
+  const early = cook(t, REPEATED, `http://${address}`);
+  await asked;
+  await new Promise((resolve) => away.close(resolve));
+  const running = await startServer(t, ['-bindctl', address]);
+  const first = await early;
+  assert.equal(first.code, 0, first.all);
+  const second = await cook(t, REPEATED, running.controlUrl);
+  const { id, duplicate } = JSON.parse(second.output) as Record<string, unknown>;
+  const { id: firstId } = JSON.parse(first.output) as Record<string, unknown>;
+  assert.deepEqual([id, duplicate], [firstId, true]);
+  assert.match(String(id), /-1$/, 'there is one event');
+});
