@@ -64,8 +64,8 @@ export class RevocationDesk {
     const user = nameIn(fields, 'userId');
     const tokenId = textOf(fields, 'tokenId');
     const until = Math.ceil(this.#now()) + this.#ttlIn(fields);
+    const issuedBefore = this.#issuedBeforeIn(fields);
     if (user !== undefined && tokenId === undefined) {
-      const issuedBefore = this.#issuedBeforeIn(fields);
       return { kind: 'user', name: checkName('userId', user), issuedBefore, until };
     }
     if (tokenId === undefined || user !== undefined)
