@@ -42,6 +42,12 @@ static void count_arrival(unsigned publisher, uint32_t sequence, uint64_t late) 
   if (++a->streams == (uint32_t)streams_live()) histogram_add(&seen.last_stream, late);
 }
 
+static void count_second(uint64_t late, uint64_t now) {
+  if (seen.began == 0) seen.began = now;
+  uint64_t second = (now - seen.began) / 1000000000;
+  histogram_add(&seen.by_second[second < SECONDS_SEEN ? second : SECONDS_SEEN - 1], late);
+}
+
 /* Hot path: once per delivery. */
 static void take_marker(struct reader *r, const char *marker, uint64_t now) {
   if (hex(marker + 1, 2) != run_id) {
@@ -56,6 +62,7 @@ static void take_marker(struct reader *r, const char *marker, uint64_t now) {
   seen.deliveries++;
   seen.last = now;
   histogram_add(&seen.latency, late);
+  count_second(late, now);
   count_arrival(publisher, sequence, late);
 }
 

@@ -65,12 +65,17 @@ struct histogram {
 void histogram_add(struct histogram *h, uint64_t value);
 uint64_t histogram_quantile(const struct histogram *h, double q);
 
+/* A run that is longer is one whose last second is long. */
+#define SECONDS_SEEN 16
+
 /* What the streams of this process have seen since `streams_begin`. */
 struct seen {
   uint64_t deliveries, out_of_order, stray, bytes, closed;
   uint64_t last; /* when the last delivery arrived */
   struct histogram latency;
   struct histogram last_stream; /* of each event, from when it was due to its arrival at the last live stream */
+  uint64_t began;               /* when the first delivery arrived */
+  struct histogram by_second[SECONDS_SEEN]; /* latency, by the second of its arrival; the last takes in all later ones */
 };
 
 /* Where one stream is in what it reads. */

@@ -54,6 +54,13 @@ static void print_quantiles(const char *name, const struct histogram *h) {
          (double)histogram_quantile(h, 0.999) / 1e3, (double)h->max / 1e3);
 }
 
+static void print_by_second(void) {
+  printf(",\"p99UsBySecond\":[");
+  for (int i = 0; i < SECONDS_SEEN && seen.by_second[i].total > 0; i++)
+    printf("%s%.1f", i > 0 ? "," : "", (double)histogram_quantile(&seen.by_second[i], 0.99) / 1e3);
+  printf("]");
+}
+
 static void print_end(void) {
   printf("}\n");
   fflush(stdout);
@@ -92,5 +99,6 @@ void print_result(const struct sample *a, const struct sample *b) {
   print_quantiles("answers", &published.answers);
   print_quantiles("latency", &seen.latency);
   print_quantiles("lastStream", &seen.last_stream);
+  print_by_second();
   print_end();
 }

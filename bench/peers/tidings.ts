@@ -38,16 +38,16 @@ const ARGS = [
 ];
 
 /** The server of another build, under another name: for judging a change against what was before it. */
-export const tidingsAt = (name: string, cli: string): Peer => ({
+export const tidingsAt = (name: string, cli: string, threads = 1): Peer => ({
   name,
-  settings: 'defaults, stream limits lifted, one process',
+  settings: `defaults, stream limits lifted, ${threads === 1 ? 'one process' : `${threads} threads`}`,
   missing: () => undefined,
   async start(owner) {
     const [port, control] = [await freePort(), await freePort()];
     const bind = ['-bind', `127.0.0.1:${port}`, '-bindctl', `127.0.0.1:${control}`];
     const child = await startChild(
       owner,
-      [process.execPath, cli, ...bind, ...ARGS],
+      [process.execPath, cli, ...bind, ...ARGS, ...threadsOf(threads)],
       [port, control],
     );
     return {
@@ -67,5 +67,13 @@ export const tidingsAt = (name: string, cli: string): Peer => ({
     };
   },
 });
+
+// Builds from before `-threads` do not know it.
+const threadsOf = (threads: number): string[] =>
+  threads === 1 ? [] : ['-threads', String(threads)];
+
+/** With so many threads for streams beside the main one. */
+export const tidingsWith = (threads: number): Peer =>
+  tidingsAt(`tidings, ${threads} threads`, CLI, threads);
 
 export const tidings: Peer = tidingsAt('tidings', CLI);

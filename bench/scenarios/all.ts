@@ -16,6 +16,7 @@ import { reconnectStorm } from './reconnect-storm.ts';
 import { scraped } from './scrape.ts';
 import { slowCrowd } from './slow-crowd.ts';
 import { stuckReaders } from './stuck-readers.ts';
+import { threads } from './threads.ts';
 import { twoChannels } from './two-channels.ts';
 
 /** Those that other servers take part in. */
@@ -37,6 +38,7 @@ const OURS_ONLY: readonly Scenario[] = [
   ownChannels,
   twoChannels,
   prefixes,
+  threads,
   controlCalls,
   controlUnderBroadcast,
   slowCrowd,

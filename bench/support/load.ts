@@ -40,6 +40,8 @@ export interface Counted {
   readonly latency: Quantiles;
   /** Of each event, from when its post was due to its arrival at the last of the streams. */
   readonly lastStream: Quantiles;
+  /** p99 of the arrivals of each second of the run; only the generator in C tells it. */
+  readonly p99UsBySecond?: readonly number[];
 }
 
 export interface LoadOptions {
