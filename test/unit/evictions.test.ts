@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BELOW_OVERHEAD_BYTES } from '../../src/log/below.ts';
-import { Evictions, FACT_OVERHEAD_BYTES } from '../../src/log/evictions.ts';
+import { Evictions, FACT_OVERHEAD_BYTES, SHARE_LEFT } from '../../src/log/evictions.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../support/hub.ts';
 
 const FACT = FACT_OVERHEAD_BYTES + 'c\nu100'.length;
+/** The limit above which so many facts are left. */
+const limitFor = (facts: number): number => Math.ceil((facts * FACT) / SHARE_LEFT);
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('evictions - exact for each user of each channel', () => {
@@ -27,7 +30,7 @@ test('evictions - a channel takes back what was kept for it', () => {
 
 test('evictions - bounded in bytes: the oldest give way, to their channel if it is there', () => {
   const present = new Map([['here', 0]]);
-  const evictions = new Evictions(10 * FACT, (channel, n) => {
+  const evictions = new Evictions(limitFor(10), (channel, n) => {
     if (!present.has(channel)) return false;
     present.set(channel, n);
     return true;
@@ -35,7 +38,7 @@ test('evictions - bounded in bytes: the oldest give way, to their channel if it 
   evictions.addFor('here', 'ann', 1);
   evictions.addFor('gone', 'ann', 2);
   for (let n = 101; n <= 120; n += 1) evictions.addFor('c', `u${n}`, n);
-  assert.ok(evictions.bytes <= 10 * FACT);
+  assert.ok(evictions.bytes <= limitFor(10));
   assert.equal(present.get('here'), 1);
   assert.equal(evictions.elsewhere, 110, 'the newest of those that gave way');
   assert.equal(evictions.for('c', 'u120'), 120);
@@ -70,8 +73,22 @@ test('evictions - bounded in bytes below prefixes as well', () => {
   assert.equal(evictions.below('c/').length, [...evictions].length);
 });
 
+// Each look for the oldest passes by all that went before it.
+test('evictions - the oldest give way many at a time', () => {
+  const evictions = new Evictions(limitFor(150), () => false);
+  let lots = 0;
+  for (let n = 100; n < 1_000; n += 1) {
+    const { elsewhere } = evictions;
+    evictions.addFor('c', `u${n}`, n);
+    if (evictions.elsewhere > elsewhere) lots += 1;
+    assert.ok(evictions.bytes <= limitFor(150));
+  }
+  assert.ok(lots > 0 && lots <= 750 / 10, `${lots} times`);
+  assert.ok([...evictions].length >= 150);
+});
+
 test('evictions - a fact that is renewed is young again', () => {
-  const evictions = new Evictions(2 * FACT, () => false);
+  const evictions = new Evictions(limitFor(2), () => false);
   evictions.addFor('c', 'u100', 1);
   evictions.addFor('c', 'u101', 2);
   evictions.addFor('c', 'u100', 3);
