@@ -200,7 +200,7 @@ test("compatible door - PHP's stream wrapper, HTTP/1.0", async (t) => {
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
   await once(child, 'close');
-  assert.match(text, /^\{"id":"[a-z0-9]+-1","streams":0\}\n$/);
+  assert.match(text, /^\{"id":"[a-z0-9]+-1","streams":0,"offline":\["42","43"\]\}\n$/);
 });
 
 const JAVA = `import java.net.URI; import java.net.http.*; import java.net.http.HttpResponse.BodyHandlers;

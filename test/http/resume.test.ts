@@ -143,7 +143,6 @@ test('resume - a paused reader whose place is evicted gets one notice and goes o
 }, async (t) => {
   const running = await startServer(t, ['-history', '20', '-max-body', '2000000']);
   const stream = await openStream(t, running.eventsUrl, { headers: bearer(tokenFor('ann')) });
-  const { hub } = running.server;
   stream.pause();
   const payload = `data: ${'x'.repeat(500_000)}`;
   let count = 0;
@@ -151,7 +150,7 @@ test('resume - a paused reader whose place is evicted gets one notice and goes o
     async () => {
       await emit(running.controlUrl, { userId: '*', channel: 'news', payload });
       count += 1;
-      return hub.flow.blockedStreams.size === 1;
+      return (await statsOf(running.server)).blockedStreams === 1;
     },
     { withinMs: 20_000 },
   );
