@@ -4,6 +4,7 @@
 #   scripts/run-tests.sh quick     the server in the process of its tests, for every change
 #   scripts/run-tests.sh addon     what another Node, and so another binary of the addon, can change
 #   scripts/run-tests.sh system    that, and what clients and proxies of another system can change
+#   scripts/run-tests.sh threads   faults that threads may change: for TEST_THREADS=2
 #   scripts/run-tests.sh FILE...   these files, one after the other
 # What people read goes to standard output; the records that test-all.sh counts go to
 # .cache/records, named after the Node and the lane.
@@ -100,6 +101,7 @@ case ${1-} in
     run_folders $ADDON clients
     # Everything else about proxies is a matter of the files in deploy/, not of Node.
     run proxies 1 dist/test/proxy/delivery.test.js ;;
+  threads) run faults-threads 1 dist/test/faults/{seam,restart,drain,storm,slow-crowd,churn,expiry-wave}.test.js ;;
   *) run "${LANE:-files}" 1 "$@" ;;
 esac
 exit "$status"

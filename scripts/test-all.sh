@@ -2,10 +2,12 @@
 # Everything that has to hold, on a fresh machine with Node and npm. What runs where, and why:
 #   this Node      test tools, dependencies, build and checks; every test, with its coverage gate
 #                  (`npm run coverage`); then faults under load, which want the machine for themselves.
+#   two threads    faults once more with -threads 2: those that are about streams, not about one process.
 #   Node 24        what differs there is Node, the binary of the addon and the system around it: unit,
 #   in Debian 13   http, conformance, security, data path and process, each client library, curl and
 #                  Python, and one file behind each proxy. Browsers, the other proxy tests and faults
-#                  look at bytes that these have checked, and are left out.
+#                  look at bytes that these have checked, and are left out. With -threads 2: what is the
+#                  same with one thread has been seen above.
 #   Node 22        in the same Debian 13: only Node and the addon differ, so no clients or proxies.
 # run-tests.sh knows which files run side by side. `npm test` is the quick part of it, for every change.
 # Ends with the exit code of the first section that fails.
@@ -40,7 +42,7 @@ print_sum() {
     }' "${records[@]}"
 }
 
-# on_debian13 NODE LANE: that lane of run-tests.sh on that Node.
+# on_debian13 NODE LANE THREADS: that lane of run-tests.sh on that Node, its servers with so many threads.
 on_debian13() {
   if [ "$(id -u)" != 0 ]; then
     echo 'left out: a Debian 13 root can be made by root only'
@@ -49,7 +51,7 @@ on_debian13() {
   elif [ "$(uname -m)" != x86_64 ]; then
     echo 'left out: only made for x86-64 so far'
   else
-    scripts/debian13.sh "$1" npm run test:lane -- "$2"
+    scripts/debian13.sh "$1" env TEST_THREADS="$3" npm run test:lane -- "$2"
   fi
 }
 
@@ -70,10 +72,12 @@ main() {
   npm run coverage
   section 'Faults under load'
   npm run test:faults
-  section 'Tests on Node 24 in Debian 13'
-  on_debian13 24 system
+  section 'Faults under load, two threads'
+  TEST_THREADS=2 scripts/run-tests.sh threads
+  section 'Tests on Node 24 in Debian 13, two threads'
+  on_debian13 24 system 2
   section 'Tests on Node 22 in Debian 13'
-  on_debian13 22 addon
+  on_debian13 22 addon 1
   section 'All sections passed'
 }
 

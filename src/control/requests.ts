@@ -56,12 +56,15 @@ export interface KeyHeader {
  * place in a request that has several, from 1. @throws TidingsError `FIELD_INVALID`
  */
 export function keyOf(fields: Fields, head: KeyHeader, line?: number): EventKey | undefined {
+  const ofRequest = requestKey(head.idempotencyKey, line);
   const own = fields.values.get('key');
-  if (own !== undefined) return { name: checkKey('key', numberAsName(own)) };
-  if (head.idempotencyKey === '') return undefined;
+  return own === undefined ? ofRequest : { name: checkKey('key', numberAsName(own)) };
+}
+
+function requestKey(header: string, line: number | undefined): EventKey | undefined {
+  if (header === '') return undefined;
   // The draft of the header has it in quotes, its users have not.
-  const name = head.idempotencyKey.replace(/^"(.*)"$/, '$1');
-  return { name: checkKey('Idempotency-Key', name), line };
+  return { name: checkKey('Idempotency-Key', header.replace(/^"(.*)"$/, '$1')), line };
 }
 
 function checkKey(name: string, key: unknown): string {

@@ -35,7 +35,9 @@ for (const kind of GENERATORS) {
         assert.deepEqual(counts(answer), FAULTLESS, line);
         assert.ok('answers' in answer && 'latency' in answer, line);
         for (const [name, value] of Object.entries(answer))
-          if (typeof value === 'object') assertQuantiles(value, `${line}: ${name}`);
+          if (Array.isArray(value))
+            assert.ok(value.every((us) => us > 0) && value.length > 0, name);
+          else if (typeof value === 'object') assertQuantiles(value, `${line}: ${name}`);
         for (const name of ['bytes', 'seconds', 'loadCpuShare', 'serverCpuUs', 'serverCpuShare'])
           assert.ok((answer[name] as number) > 0, `${line}: ${name} is ${answer[name]}`);
       }
