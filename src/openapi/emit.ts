@@ -142,8 +142,10 @@ const ONE: Part = {
 const KEY_HEADER: Part = {
   name: 'Idempotency-Key',
   in: 'header',
-  schema: KEY,
-  description: 'The key of the event; of many, with the number of each that has no key of its own.',
+  // The addon ends a value at the first byte that is not ASCII.
+  schema: { ...KEY, pattern: `^[ \\t]*[!-~]{0,${MAX_KEY_LENGTH}}[ \\t]*([^\\x00-\\x7f].*)?$` },
+  description:
+    'The key of the event; of many, with the number of each that has no key of its own. An empty one is none, and what stands behind a character that is not ASCII is not seen.',
 };
 
 const MANY: Part = {
