@@ -155,10 +155,10 @@ async function prepare({ address, policy }: BackplaneOptions): Promise<Parts> {
     opened.push(outbound);
     const jsm = await jetstreamManager(outbound.connection);
     await ensureStreams(jsm, policy);
-    const atStart = await factsOf(jsm);
+    const facts = () => factsOf(jsm);
     const keeper = new EpochKeeper(jsm, jetstream(outbound.connection));
-    const epoch = epochOf(await keeper.update(atStart));
-    return { inbound, outbound, keeper, facts: () => factsOf(jsm), epoch, atStart };
+    const epoch = epochOf(await keeper.update(facts));
+    return { inbound, outbound, keeper, facts, epoch, atStart: await facts() };
   } catch (error) {
     for (const { connection } of opened) await connection.close();
     throw error;

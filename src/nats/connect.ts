@@ -41,8 +41,14 @@ export async function connectTo(address: NatsAddress, name: string): Promise<Lin
     reconnectTimeWait: RECONNECT_MS,
     pingInterval: PING_MS,
     maxPingOut: 2,
+    // Otherwise a second refusal closes the connection for good.
+    ignoreAuthErrorAbort: true,
   };
-  if (creds !== '') options.authenticator = credsAuthenticator(read('nats-creds', creds));
+  if (creds !== '') {
+    read('nats-creds', creds);
+    // Each time anew: they may have been renewed.
+    options.authenticator = credsAuthenticator(() => readFileSync(creds));
+  }
   if (ca !== '' || cert !== '')
     options.tls = {
       ...(ca === '' ? {} : { ca: read('nats-ca', ca).toString() }),

@@ -39,6 +39,9 @@ const LEADERLESS_MS = [50, 250] as const;
 
 const STEP_MS = 25;
 
+/** Of the head of a message, besides its id: NATS counts it with the payload. */
+const HEADER_BYTES = 32;
+
 interface Pending {
   readonly ticket: number;
   readonly event: OutgoingEvent;
@@ -51,6 +54,8 @@ interface Pending {
   isSent: boolean;
   /** It was sent once and may be stored, for all that is known. */
   isUnknown: boolean;
+  /** NATS has had its message id before, from another emit with the same key. */
+  isDuplicate: boolean;
   /** Its number, once NATS has said it. */
   n: number | undefined;
   readonly resolve: (published: Published) => void;
@@ -94,16 +99,16 @@ export class Emitter implements Publisher {
     const ticket = this.#ticket;
     const payload = encodeRecord({ ...event, origin, ticket });
     const most = link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    if (payload.length > most) throw eventTooLargeFor(most);
+    const messageId = key === undefined ? `${origin}:${ticket}` : keyedId(channels, key);
+    if (payload.length + messageId.length + HEADER_BYTES > most) throw eventTooLargeFor(most);
     if (
       this.#pending.size >= MAX_PENDING ||
       this.#pendingBytes + payload.length > MAX_PENDING_BYTES
     )
       throw backplaneBusy();
-    const messageId = key === undefined ? `${origin}:${ticket}` : keyedId(channels, key);
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + EMIT_MS;
-      const state = { dueAt: 0, isSent: false, isUnknown: false, n: undefined };
+      const state = { dueAt: 0, isSent: false, isUnknown: false, isDuplicate: false, n: undefined };
       const pending = { ticket, event, payload, messageId, deadline, ...state, resolve, reject };
       this.#pending.set(ticket, pending);
       this.#pendingBytes += payload.length;
@@ -114,7 +119,8 @@ export class Emitter implements Publisher {
 
   /** One by one: NATS has no way to store all or none, so that a part may be stored when this rejects. */
   publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
-    return Promise.all(events.map((event) => this.publish(event)));
+    // Async: what one throws must not leave the promises of those before it to nobody.
+    return Promise.all(events.map(async (event) => this.publish(event)));
   }
 
   /** An event has come through the stream: perhaps one of this node. */
@@ -163,6 +169,7 @@ export class Emitter implements Publisher {
       return;
     }
     pending.n = ack.n;
+    pending.isDuplicate = ack.isDuplicate && !pending.isUnknown && pending.event.key !== undefined;
     pending.deadline = Math.min(pending.deadline, performance.now() + RETURN_MS);
     pending.dueAt = pending.deadline;
     // The first of its key may have come from elsewhere, and long ago: then it is not coming again.
@@ -180,7 +187,11 @@ export class Emitter implements Publisher {
 
   #again(pending: Pending): void {
     if (pending.isSent) pending.isUnknown = true;
-    this.#send(pending);
+    try {
+      this.#send(pending);
+    } catch {
+      this.#fail(pending); // a server that takes less than the one before, or a connection that is closed
+    }
   }
 
   #answerIfThere(pending: Pending): void {
@@ -195,6 +206,7 @@ export class Emitter implements Publisher {
   #answer(pending: Pending): void {
     this.#forget(pending);
     const id = formatEventId(this.#options.epoch, pending.n!);
+    if (pending.isDuplicate) return pending.resolve({ id, streams: 0, duplicate: true });
     const streams = this.#options.store().audience(pending.event);
     Promise.resolve(streams).then(
       (count) => pending.resolve({ id, streams: count }),

@@ -40,6 +40,11 @@ export function recordFor(
   return { ...known, reached: last };
 }
 
+export interface OwnView {
+  readonly epoch: string;
+  readonly seen: number;
+}
+
 export class EpochKeeper {
   readonly #jsm: JetStreamManager;
   readonly #js: JetStreamClient;
@@ -50,12 +55,16 @@ export class EpochKeeper {
   }
 
   /**
-   * Writes what is true now, and returns it; `seen`: a number that this node has got from the stream.
-   * Rejects when another node wrote at the same time: ask again.
+   * Writes what is true now, and returns it. `own`: this node's epoch, and a number that it has got from
+   * the stream. Rejects when another node wrote at the same time: ask again.
    */
-  async update(facts: StreamFacts, seen = 0): Promise<EpochRecord> {
+  async update(ask: () => Promise<StreamFacts>, own?: OwnView): Promise<EpochRecord> {
     const stored = await this.#read();
-    const record = recordFor(facts, stored?.record, seen);
+    // After the record: by then the stream had reached what is in it.
+    const facts = await ask();
+    // Another node may have told of the same going back already.
+    const isOwn = stored !== undefined && epochOf(stored.record) === own?.epoch;
+    const record = recordFor(facts, stored?.record, isOwn ? own?.seen : 0);
     const isSame = stored !== undefined && epochOf(stored.record) === epochOf(record);
     if (isSame && record.reached === stored.record.reached) return record;
     await this.#js.publish(EPOCH_SUBJECT, JSON.stringify(record), {

@@ -4,7 +4,7 @@
  */
 import { type EpochKeeper, epochOf } from './epoch-record.ts';
 import type { Follower } from './follower.ts';
-import type { StreamFacts } from './streams.ts';
+import { isNotFound, type StreamFacts } from './streams.ts';
 
 /** Time between two looks, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -14,6 +14,9 @@ const AWAY_MS = 5_000;
 
 /** A follower that has not moved for so many looks while there was more to read is started anew. */
 const STUCK_LOOKS = 4;
+
+/** A stream that is not there for so many looks was deleted. */
+const GONE_LOOKS = 3;
 
 /** The record of the epoch is written every so many looks. */
 const RECORD_LOOKS = 30;
@@ -38,6 +41,7 @@ export class Watch {
   #stuck = 0;
   #seen = 0;
   #wasBack = false;
+  #gone = 0;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -64,8 +68,11 @@ export class Watch {
       const { through } = this.#options.follower;
       await this.#check(await this.#options.facts(), through);
       this.#answeredAt = performance.now();
-    } catch {
-      // Away, or between two leaders: the next look says.
+      this.#gone = 0;
+    } catch (error) {
+      // Away, or between two leaders: the next look says. Deleted: only a start makes it anew.
+      this.#gone = isNotFound(error) ? this.#gone + 1 : 0;
+      if (this.#gone === GONE_LOOKS) this.#options.failed(streamIsAnother());
     } finally {
       this.#isLooking = false;
     }
@@ -75,7 +82,10 @@ export class Watch {
     const { keeper, epoch, atStart, failed } = this.#options;
     const isBack = facts.created !== atStart.created || facts.last < through;
     // Twice, since a leader of a moment ago may still answer.
-    if (isBack && this.#wasBack) await keeper.update(facts, through).catch(() => {});
+    if (isBack && this.#wasBack) {
+      const own = { epoch, seen: through };
+      await keeper.update(this.#options.facts, own).catch(() => {});
+    }
     if (isBack && this.#wasBack) return failed(streamIsAnother());
     this.#wasBack = isBack;
     if (isBack) return;
@@ -83,7 +93,7 @@ export class Watch {
     this.#restartIfStuck(facts);
     this.#looks += 1;
     if (this.#looks % RECORD_LOOKS !== 0) return;
-    const record = await keeper.update(facts);
+    const record = await keeper.update(this.#options.facts);
     if (epochOf(record) !== epoch) failed(streamIsAnother());
   }
 

@@ -67,6 +67,12 @@ export class Roster {
     return this.#online.size;
   }
 
+  /** When the first of those who are away left, in seconds of the clock; Infinity when nobody is. */
+  get firstLeftAt(): number {
+    for (const leftAt of this.#away.values()) return leftAt;
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** When it left, in seconds of the clock; undefined unless it is away. */
   leftAt(name: string): number | undefined {
     return this.#away.get(name);

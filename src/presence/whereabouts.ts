@@ -2,7 +2,7 @@
 import type { Attendee, OnAttendance } from '../hub/attendance.ts';
 import { Roster } from './roster.ts';
 
-/** How often those that have been away for the grace are looked for, in milliseconds. */
+/** Those that left within so many milliseconds of each other become offline together. */
 const SETTLE_MS = 250;
 
 export interface WhereaboutsOptions {
@@ -15,9 +15,12 @@ export interface WhereaboutsOptions {
 export class Whereabouts {
   readonly users: Roster;
   readonly channels: Roster;
+  readonly #graceSeconds: number;
+  #isStarted = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ graceSeconds, onChange }: WhereaboutsOptions) {
+    this.#graceSeconds = graceSeconds;
     const rosterOf = (what: Attendee) =>
       new Roster({ graceSeconds, onChange: (name, isHere) => onChange?.(what, name, isHere) });
     this.users = rosterOf('user');
@@ -27,12 +30,14 @@ export class Whereabouts {
   /** To be told of what each thread's hub tells. */
   readonly tell: OnAttendance = (what, name, isHere) => {
     const roster = what === 'user' ? this.users : this.channels;
-    if (isHere) roster.entered(name);
-    else roster.left(name);
+    if (isHere) return roster.entered(name);
+    roster.left(name);
+    this.#arm();
   };
 
   start(): void {
-    this.#timer = setInterval(() => this.settle(), SETTLE_MS).unref();
+    this.#isStarted = true;
+    this.#arm();
   }
 
   settle(): void {
@@ -41,6 +46,23 @@ export class Whereabouts {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#isStarted = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
+
+  // A server with nobody there sleeps.
+  #arm(): void {
+    if (!this.#isStarted || this.#timer !== undefined) return;
+    const left = Math.min(this.users.firstLeftAt, this.channels.firstLeftAt);
+    if (left === Number.POSITIVE_INFINITY) return;
+    const ms = (left + this.#graceSeconds) * 1_000 - performance.now();
+    this.#timer = setTimeout(this.#onTimer, Math.max(0, ms) + SETTLE_MS).unref();
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    this.settle();
+    this.#arm();
+  };
 }

@@ -76,9 +76,12 @@ test('R-15 churn - streams that are gone leave no stream and no channel in the s
 }, async (t) => {
   const { server, publicUrl } = await startServer(t);
   await churn({ publicUrl }, 600);
-  await eventually(async () => (await statsOf(server)).streams === 0, { withinMs: 20_000 });
-  const { channels, blockedStreams, slowStreams } = await statsOf(server);
-  assert.deepEqual([channels, blockedStreams, slowStreams], [0, 0, 0]);
+  // What waits to be accepted may still open, and go.
+  const left = async () => {
+    const { streams, channels, blockedStreams, slowStreams } = await statsOf(server);
+    return streams + channels + blockedStreams + slowStreams;
+  };
+  await eventually(async () => (await left()) === 0, { withinMs: 20_000 });
 });
 
 test('R-22 retention - 100 clients replay what is just being evicted: an event or a notice, never neither', {
