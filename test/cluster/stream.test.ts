@@ -82,3 +82,34 @@ test('stream - what the stream dropped before a node had it is told to its strea
   assert.equal(JSON.parse(gaps[0]!.data).after, first.body['id']);
   assert.match(gaps[0]!.id ?? '', /-9$/);
 });
+
+test('stream - what NATS would not take is refused, alone and in an array, and the node lives on', {
+  skip,
+}, async (t) => {
+  const nats = await startNats(t);
+  const node = await spawnServer(t, ['-nats', nats.urls, '-max-body', '4000000']);
+  const post = async (body: object) =>
+    (
+      await fetch(`${node.controlUrl}/emit/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    ).status;
+  const event = (data: string) => ({ userId: '*', channel: 'news', data });
+  // Around the most that a server takes by itself, its own head included.
+  for (let bytes = 1_048_576 - 400; bytes <= 1_048_576; bytes += 20)
+    assert.ok([200, 413].includes(await post(event('x'.repeat(bytes)))), String(bytes));
+  assert.equal(await post([event('fits'), event('x'.repeat(2_000_000))]), 413);
+  assert.equal(await post(event('and on')), 200);
+});
+
+test('stream - one that was deleted ends the node, without another that makes it anew', {
+  skip,
+}, async (t) => {
+  const nats = await startNats(t);
+  const node = await spawnServer(t, ['-nats', nats.urls]);
+  const exited = once(node.process, 'exit');
+  await nats.jsm.streams.delete('TIDINGS');
+  assert.deepEqual(await exited, [1, null]);
+});
