@@ -109,6 +109,9 @@ for (const door of ['addon', 'compat'])
       assert.match((await ask(path)).join(), /^400,.*percent-encode/, path);
   });
 
+/** The addon for Node 24 reads on, paused or not, until the kernel has no more: its receive buffer, of 6 MiB by default. */
+const MOST_AT_ONCE = 6_500_000;
+
 const HEAD = 'POST /users/ann/x/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/pieces\r\n';
 
 for (const door of ['addon', 'compat'])
@@ -117,7 +120,7 @@ for (const door of ['addon', 'compat'])
       const url = await serve(t, door);
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
       t.after(() => agent.destroy());
-      const body = randomBytes(8_000_000);
+      const body = randomBytes(24_000_000);
       const sum = createHash('sha256').update(body).digest('hex');
       for (const size of [body.length, 0, 100_000]) {
         const part = body.subarray(0, size);
@@ -133,7 +136,7 @@ for (const door of ['addon', 'compat'])
         const seen = JSON.parse(await text(response));
         assert.deepEqual([seen.bytes, seen.isWhole], [size, true]);
         if (size === body.length) assert.equal(seen.sum, sum);
-        assert.ok(seen.largest <= 2_000_000, `a piece of ${seen.largest} bytes`);
+        assert.ok(seen.largest <= MOST_AT_ONCE, `a piece of ${seen.largest} bytes`);
       }
     });
 
