@@ -41,6 +41,12 @@ export interface Config extends OptionValues {
   readonly keys: TokenKeys | undefined;
 }
 
+/**
+ * Lists that nobody means to be empty: taken as "not given", two would switch off a guard, and the third
+ * would start a node of its own beside the others.
+ */
+const NEVER_EMPTY: readonly string[] = ['issuer', 'audience', 'nats'];
+
 /** Reads flags and environment. @throws TidingsError `CONFIG_INVALID` */
 export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): OptionValues {
   const given = parseFlags(argv);
@@ -52,6 +58,8 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): O
     // Nobody means an empty secret, token or file; taken as "not given" it would switch off a guard.
     if (raw === '' && spec.kind === 'text') fail(`${source} must not be empty`);
     values[name] = convert(source, spec, raw ?? String(spec.fallback));
+    if (raw !== undefined && NEVER_EMPTY.includes(name) && (values[name] as unknown[]).length === 0)
+      fail(`${source} must not be empty: name at least one, or leave it out`);
   }
   return Object.freeze(values) as OptionValues;
 }
@@ -90,7 +98,6 @@ export function resolveConfig(values: OptionValues): Config {
   });
 }
 
-// A list that was named but holds nothing would start a node of its own beside the others.
 function checkNats(values: OptionValues): void {
   const bad = values.nats.find((server) => !/^(nats|tls):\/\/[^\s/]+$/.test(server));
   if (bad !== undefined)

@@ -174,6 +174,14 @@ test('config - headers of preflights are names', () => {
 test('config - one source of keys', () => {
   refused(['-secret', 's', '-secret-file', '/x'], /-secret and -secret-file exclude each other/);
   refused(['-secret', 's', '-public-key', '/x'], /exclude each other/);
+  for (const [flag, value] of [
+    ['audience', ''],
+    ['audience', ' , '],
+    ['issuer', ''],
+    ['nats', ''],
+  ])
+    refused([`-${flag}`, value!], new RegExp(`^-${flag} must not be empty: name at least one`));
+  refused([], /^TIDINGS_AUDIENCE must not be empty/, { TIDINGS_AUDIENCE: '' });
   refused(['-secret', ''], /^-secret must not be empty$/);
   refused(['-ctl-token='], /^-ctl-token must not be empty$/);
   refused(['-secret', ' \t\n'], /the secret is empty/);
