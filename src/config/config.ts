@@ -190,6 +190,8 @@ function checkWebhook(values: OptionValues): void {
   const { webhook, 'webhook-secret': secret, 'previous-webhook-secret': previous } = values;
   if (webhook !== '' && !/^https?:$/.test(protocolOf(webhook)))
     fail('-webhook must be an http or https URL');
+  if (webhook !== '' && new URL(webhook).username + new URL(webhook).password !== '')
+    fail('-webhook must hold no name or password: the signature says who sends');
   if ((webhook === '') !== (secret === '') || (previous !== '' && secret === ''))
     fail('-webhook and -webhook-secret must be given together');
   for (const one of [secret, previous]) {

@@ -1,5 +1,5 @@
 /** Tokens that are to count no more: asked for, and listed. */
-import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
+import { CLOCK_TOLERANCE_SECONDS, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import { checkName } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
@@ -63,7 +63,8 @@ export class RevocationDesk {
   #revocationOf(fields: Fields): Revocation {
     const user = nameIn(fields, 'userId');
     const tokenId = textOf(fields, 'tokenId');
-    const until = Math.ceil(this.#now()) + this.#ttlIn(fields);
+    // A token may outlive its longest life by as much as its issuer's clock may be ahead.
+    const until = Math.ceil(this.#now()) + this.#ttlIn(fields) + CLOCK_TOLERANCE_SECONDS;
     const issuedBefore = this.#issuedBeforeIn(fields);
     if (user !== undefined && tokenId === undefined) {
       return { kind: 'user', name: checkName('userId', user), issuedBefore, until };

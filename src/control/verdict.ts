@@ -1,5 +1,5 @@
 /** Why an event did or did not get to a user: one of a closed list, with what to do next. Pure. */
-import { type Account, type Witness, wasGiven } from '../hub/account.ts';
+import { type Account, takes, type Witness, wasGiven } from '../hub/account.ts';
 import type { Presence } from '../presence/roster.ts';
 
 export const VERDICTS = [
@@ -62,7 +62,7 @@ function explainEvent(what: Case, n: number): Explanation {
     return because('other_user', 'the event was for other users', 'emit it to this user, or to *');
   const taker = [...open, ...closed].find((stream) => wasGiven(stream, n, event));
   if (taker !== undefined) return written(taker, event.age);
-  const on = open.filter(({ channels }) => event.channels.some((name) => channels.includes(name)));
+  const on = open.filter(({ channels }) => takes(channels, event.channels));
   return explainOpen(on, n) ?? explainAbsent(what, event.channels);
 }
 
@@ -116,7 +116,7 @@ function explainOpen(on: readonly Witness[], n: number): Explanation | undefined
 function explainAbsent(what: Case, wanted: readonly string[]): Explanation {
   const { open, closed } = what.account;
   const witness = open[0] ?? closed[0];
-  if (witness !== undefined && !witness.channels.some((name) => wanted.includes(name)))
+  if (witness !== undefined && !takes(witness.channels, wanted))
     return because(
       'channel_not_in_token',
       `the token has ${witness.channels.slice(0, 10).join(', ')}; the event was for ${wanted.slice(0, 10).join(', ')}`,

@@ -2,6 +2,7 @@
 
 import type { Entry } from '../log/entry.ts';
 import type { Refusal } from '../log/lineage.ts';
+import { stemsOf } from '../log/prefix.ts';
 import { TICKS_PER_SECOND } from '../log/timetable.ts';
 import type { Departure } from './departures.ts';
 import type { Hub } from './hub.ts';
@@ -136,13 +137,17 @@ export function takersOf(hub: Hub, { id, channels, users }: TakersQuestion): str
   return [...taken];
 }
 
+/** Whether a stream on these channels takes what is emitted to those, by a prefix too. */
+export const takes = (channels: readonly string[], emitted: readonly string[]): boolean =>
+  emitted.some(
+    (name) =>
+      channels.includes(name) || stemsOf(name).some((stem) => channels.includes(`${stem}*`)),
+  );
+
 /** Whether a stream was given an event of this number on these channels, for all that is known. */
 export const wasGiven = (
   { channels, startedBehind, position, gapThrough }: Witness,
   n: number,
   event: Pick<EventFacts, 'channels'>,
 ): boolean =>
-  startedBehind < n &&
-  n <= position &&
-  n > gapThrough &&
-  event.channels.some((name) => channels.includes(name));
+  startedBehind < n && n <= position && n > gapThrough && takes(channels, event.channels);

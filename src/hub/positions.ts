@@ -118,8 +118,8 @@ export class Positions {
   #announceGap(stream: Stream, after: string, reason: GapReason): void {
     this.#instruments.gaps.add(reason);
     stream.toldThrough = stream.position;
-    if (!this.#notices.isOn) return;
     this.#gaps.set(stream, stream.position);
+    if (!this.#notices.isOn) return;
     const resumed = this.#lineage.idOf(stream.position);
     stream.notice(Buffer.from(this.#notices.gap({ after, resumed, reason }, this.#now())));
   }

@@ -42,8 +42,10 @@ export class Revocations {
   add(revocation: Revocation): void {
     const { kind, name, issuedBefore, until } = revocation;
     const those = kind === 'user' ? this.#users : this.#tokens;
-    const before = those.get(name);
-    if (before === undefined) this.#makeRoom();
+    const known = those.get(name);
+    if (known === undefined) this.#makeRoom();
+    // One whose time is over counts no more, also when it was not forgotten yet.
+    const before = known !== undefined && known.until > this.#now() ? known : undefined;
     those.set(name, {
       kind,
       name,

@@ -8,6 +8,9 @@
 /** What one costs besides its text, in bytes. */
 const OVERHEAD_BYTES = 200;
 
+/** What goes together at most, in bytes: receivers have limits. One alone may be larger. */
+export const MAX_TAKEN_BYTES = 262_144;
+
 export interface WebhookEvent {
   /** Counts what is told, from 1 at the start of the server; of a gap, the last that is missing. */
   readonly seq: number;
@@ -45,7 +48,13 @@ export class WebhookQueue {
 
   /** The first ones, which stay here until they are `delivered`. */
   take(most: number): WebhookEvent[] {
-    const taken = this.#waiting.slice(0, most).map(({ event }) => event);
+    let [count, bytes] = [0, 0];
+    for (const one of this.#waiting) {
+      bytes += one.bytes;
+      if (count === most || (count > 0 && bytes > MAX_TAKEN_BYTES)) break;
+      count += 1;
+    }
+    const taken = this.#waiting.slice(0, count).map(({ event }) => event);
     this.#inFlight = taken.length;
     return taken;
   }

@@ -92,11 +92,16 @@ export class Webhooks {
   // 0 when there was no answer. A redirect is none that is followed: it is tried again.
   async #send(id: string, body: string): Promise<number> {
     const now = new Date();
+    // Not AbortSignal.timeout: one that only AbortSignal.any refers to may be collected before its time.
+    const aborter = new AbortController();
+    const abort = () => aborter.abort();
+    const late = setTimeout(abort, ANSWER_MS).unref();
+    this.#stop.signal.addEventListener('abort', abort);
     try {
-      const { status } = await fetch(this.#options.url, {
+      const response = await fetch(this.#options.url, {
         method: 'POST',
         redirect: 'manual',
-        signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_MS)]),
+        signal: aborter.signal,
         headers: {
           'content-type': 'application/json',
           'webhook-id': id,
@@ -105,9 +110,13 @@ export class Webhooks {
         },
         body,
       });
-      return status;
+      response.body?.cancel().catch(() => {});
+      return response.status;
     } catch {
       return 0; // told by who asked
+    } finally {
+      clearTimeout(late);
+      this.#stop.signal.removeEventListener('abort', abort);
     }
   }
 

@@ -90,7 +90,11 @@ test('webhooks - an event that no stream took within its time is told of, with w
   const { eventsUrl, controlUrl } = await startServer(t, args);
   const ann = await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
   await openStream(t, eventsUrl, { headers: bearer(tokenFor('eve', 'elsewhere')) });
+  const joe = await openStream(t, eventsUrl, { headers: bearer(tokenFor('joe', 'orders/*')) });
   const receipt = { within: 1 };
+  // Taken by a prefix: nobody is told of.
+  await post(`${controlUrl}/emit/`, { userId: 'joe', channel: 'orders/7', data: 'x', receipt });
+  await joe.next();
   const event = { userId: ['ann', 'bob', 'eve'], channel: 'news', data: 'x', receipt };
   const { text } = await post(`${controlUrl}/emit/`, event);
   await ann.next();

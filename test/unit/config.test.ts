@@ -182,6 +182,7 @@ test('config - one source of keys', () => {
   ])
     refused([`-${flag}`, value!], new RegExp(`^-${flag} must not be empty: name at least one`));
   refused([], /^TIDINGS_AUDIENCE must not be empty/, { TIDINGS_AUDIENCE: '' });
+  refused(['-webhook', 'https://u:p@h/'], /^-webhook must hold no name or password/);
   refused(['-secret', ''], /^-secret must not be empty$/);
   refused(['-ctl-token='], /^-ctl-token must not be empty$/);
   refused(['-secret', ' \t\n'], /the secret is empty/);

@@ -61,3 +61,12 @@ test('revocations - when there is no room none is dropped: the next is refused',
   revocations.add(ofUser('ann', 60)); // takes no more room
   assert.equal(revocations.covers(bearer('x', 1, 't')), true);
 });
+
+test('revocations - one that is over lends nothing to the next of the same name', () => {
+  const { revocations, setTime } = setUp();
+  revocations.add(ofUser('ann', 1_000_000, 60));
+  setTime(61);
+  revocations.add(ofUser('ann', 61, 1_000));
+  assert.equal(revocations.covers(bearer('ann', 60)), true);
+  assert.equal(revocations.covers(bearer('ann', 62)), false);
+});
