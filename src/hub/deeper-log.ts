@@ -40,7 +40,9 @@ export function rangeOf(index: ChannelIndex, question: DeeperQuestion, head: num
   const { user, channels, after } = question;
   return index.inspect(channels, (set) => {
     const missedThrough = set.missedThrough(user, after);
-    const range = set.rangesAfter(missedThrough).range(missedThrough, head);
+    const memo = set.rangesAfter(missedThrough);
+    if (memo.isEmpty) setImmediate(() => memo.clear()); // shared by those who ask in this turn
+    const range = memo.range(missedThrough, head);
     return { missedThrough, frames: range.entriesFor(user), through: range.end };
   });
 }
@@ -70,7 +72,8 @@ export class DeeperReader {
 
   #answered(stream: Stream, position: number, range: DeeperRange): void {
     // Blocked by a heartbeat meanwhile: it asks again when it goes on.
-    if (stream.state !== StreamState.Asking) return;
+    // Or it has had more meanwhile, and this is the answer to an earlier question.
+    if (stream.state !== StreamState.Asking || stream.position !== position) return;
     if (range.through <= position) return stream.close('error');
     stream.state = StreamState.Live;
     if (range.missedThrough <= position) this.#positions.found(stream);

@@ -1,6 +1,7 @@
 /** From one process to the next: takes the snapshot when a server starts, leaves one when it stops. */
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TidingsError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Epoch } from '../log/lineage.ts';
@@ -10,6 +11,9 @@ import { lastEpochPath, readLastEpoch, writeLastEpoch } from './last-epoch.ts';
 import { removeSnapshot, setAside, writeSnapshot } from './snapshot-file.ts';
 import { UnusableSnapshot } from './snapshot-format.ts';
 import { readSnapshot } from './snapshot-reader.ts';
+
+/** What emits that were taken get until all threads have them, in milliseconds. */
+const SETTLE_MS = 1_000;
 
 const UNREADABLE =
   'snapshot cannot be read and is left as it is: starting with an empty log; let this user read it and start again, or remove it';
@@ -162,3 +166,9 @@ const invalidPlace = (path: string, why: string): TidingsError =>
 const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
+
+/** Waits until it is so, but not for long. */
+export async function settled(isSettled: () => boolean): Promise<void> {
+  const end = performance.now() + SETTLE_MS;
+  while (!isSettled() && performance.now() < end) await delay(1);
+}

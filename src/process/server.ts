@@ -26,7 +26,7 @@ import { Tally } from '../tally.ts';
 import { Crew, type CrewOptions } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { conditionsOf } from './backplane.ts';
-import { Handover } from './handover.ts';
+import { Handover, settled } from './handover.ts';
 import { exposition } from './measures.ts';
 import { People } from './people.ts';
 import { keyMemory, publisherOf } from './publishing.ts';
@@ -197,8 +197,9 @@ export class Server {
   }
 
   async #handOver(): Promise<void> {
-    // No turn of the event loop lies between the last emit that is taken and the snapshot.
     this.#control.phase = 'closed';
+    // No emit is taken any more. The keys of those on their way have their numbers when all threads have them.
+    await settled(() => this.#fronts.position >= this.hub.head);
     this.#handover.leave(this.hub);
     await this.#pause(LAST_ANSWERS_MS);
   }
@@ -212,7 +213,6 @@ export class Server {
     if (isUnsent) await this.#pause(STOP_GRACE_MS);
   }
 
-  // Over at once in haste.
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#haste.signal }).catch(() => {});
   }

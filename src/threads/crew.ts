@@ -174,13 +174,17 @@ export class Crew implements Fronts {
       this.#threads[place.thread]!.call({ do: 'evict', guest: place.guest }),
     );
     await Promise.all(ends);
+    // Given to a newer one meanwhile: the thread did not know it yet, and could not end it.
+    if (typeof entry === 'number' && !this.#guests.has(entry)) return 'streams-per-user';
     return entry;
   }
 
   #startThread(thread: number): Thread {
     const { config, epoch, log, failed } = this.#options;
     const { peers: _, ...plain } = config;
-    const ttlSeconds = Math.min(TAIL_SECONDS, config['history-ttl']);
+    // Without a history a tail is all that slow readers have.
+    const most = config.history === 0 ? Number.POSITIVE_INFINITY : TAIL_SECONDS;
+    const ttlSeconds = Math.min(most, config['history-ttl']);
     const data: ThreadData = {
       thread,
       threads: config.threadCount,

@@ -46,6 +46,11 @@ export class GuestList {
     return { entry: place.guest, evicted };
   }
 
+  /** The place was not given to another since. */
+  has(guest: Guest): boolean {
+    return this.#places.has(guest);
+  }
+
   /** The place is free, if it was not given to another before. */
   left(guest: Guest): void {
     const place = this.#places.get(guest);

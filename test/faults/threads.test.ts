@@ -174,3 +174,20 @@ test('threads - the drain is at one even rate over all threads, and a second sig
   assert.equal(await exited, 0);
   await eventually(() => ends.length === CLIENTS);
 });
+
+test('threads - -over-limit replace: of many that come at once for one user so many stay as may', {
+  timeout: 30_000,
+}, async (t) => {
+  const limits = ['-max-streams-per-user', '2', '-over-limit', 'replace'];
+  const server = await spawnServer(t, [...TWO_THREADS, ...limits]);
+  const headers = bearer(tokenFor('ann'));
+  const burst = () =>
+    Promise.all(
+      Array.from({ length: 20 }, () => openStream(t, `${server.publicUrl}/events/`, { headers })),
+    );
+  const clients = [...(await burst()), ...(await burst())];
+  await eventually(() => clients.filter(({ ended }) => !ended).length === 2, {
+    what: 'all but two to end',
+  });
+  assert.equal((await emit(server, 'x')).streams, 2);
+});

@@ -207,3 +207,22 @@ test('deeper log - agrees with a naive model: random returns, emits, backpressur
   }
   assertRetained(hub);
 });
+
+test('deeper log - the answer to an earlier question is not taken for that to a later one', async () => {
+  const { emit, open, settle, deeperLog } = setUp({ entries: 2 });
+  for (let i = 0; i < 10; i += 1) emit(['a']);
+  await turns(3);
+  const { sink, stream } = open('ann', ['a'], 'e-0');
+  await turns(2);
+  // Blocked while it asks, and free again: it asks once more.
+  sink.isFull = true;
+  stream.heartbeat();
+  sink.isFull = false;
+  stream.writable();
+  await turns(2);
+  assert.equal(deeperLog.answers.length, 2);
+  deeperLog.answers.shift()!();
+  await turns(4);
+  await settle();
+  assert.deepEqual(entriesIn(sink.text), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
