@@ -56,7 +56,10 @@ export class BulkReport {
   failed(line: number, error: TidingsError): void {
     this.#failed += 1;
     this.#counts.add(error.code);
-    this.#firstError ??= error;
+    // What ends the taking is true of all lines behind it, too.
+    const ends = error.status >= 429;
+    const known = this.#firstError;
+    if (known === undefined || (ends && known.status < 429)) this.#firstError = error;
     if (this.#errors.length >= MAX_TOLD_ERRORS) return;
     this.#errors.push({ line, error: error.code, message: error.message });
   }

@@ -42,6 +42,8 @@ export class Bulk {
   #outstanding = 0;
   /** Waits until there are fewer of them. */
   #answered: (() => void) | undefined;
+  /** Lines so far, over all pieces. */
+  #count = 0;
   #sliceEnd = 0;
   /** No more lines are taken. */
   #isStopped = false;
@@ -70,14 +72,15 @@ export class Bulk {
   }
 
   async #takeAll(piece: Buffer): Promise<void> {
-    let count = 0;
-    this.#sliceEnd = performance.now() + SLICE_MS;
+    const { pendingBytes } = this.#options;
     for (const line of this.#lines.push(piece)) {
+      if (this.#isStopped) return;
       const waits = this.#take(line);
       if (waits !== undefined) await waits;
       if (this.#isStopped) return;
-      count += 1;
-      if (count % LINES_PER_CLOCK_CHECK === 0) await this.#breathe();
+      this.#count += 1;
+      const isMuch = pendingBytes() > MAX_PENDING_BYTES;
+      if (isMuch || this.#count % LINES_PER_CLOCK_CHECK === 0) await this.#breathe();
     }
   }
 

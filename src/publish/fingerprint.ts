@@ -8,6 +8,7 @@ const PRIME = 0x01000193;
 export function fingerprint({ body, channels, to }: OutgoingEvent): number {
   let hash = add(OFFSET, body);
   for (const channel of channels) hash = add(hash, channel);
+  hash = add(hash, ''); // where the users begin
   if (typeof to === 'string') return add(hash, to);
   for (const user of to ?? []) hash = add(hash, user);
   return to === undefined ? hash : add(hash, '');

@@ -147,6 +147,38 @@ test('bulk - no line is taken while streams have much before them', async () => 
   assert.equal((await taking).told.accepted, 100);
 });
 
+test('bulk - nor when each line comes in a piece of its own', async () => {
+  let pending = 0;
+  let emitted = 0;
+  const pieces = new BodyPieces(RES, { silenceMs: undefined });
+  const emit = () => {
+    emitted += 1;
+    pending = MAX_PENDING_BYTES + 1; // the first fills it
+    return { id: 'e-1', streams: 0 };
+  };
+  const report = new BulkReport(new Counts([]));
+  const bulk = new Bulk({ maxLineBytes: 1_000, pendingBytes: () => pending, emit, report });
+  const answer = bulk.run(pieces);
+  for (let i = 0; i < 50; i += 1) {
+    pieces.push(bufferOf(Buffer.from('{}\n')));
+    await new Promise(setImmediate);
+  }
+  pieces.end();
+  assert.equal(emitted, 1);
+  pending = 0;
+  const again = setInterval(() => (pending = 0), 1);
+  assert.equal((await answer).status, 200);
+  clearInterval(again);
+  assert.equal(emitted, 50);
+});
+
+test('bulk - what ended it is the status, whatever was wrong with lines before', async () => {
+  const emit = (text: string): Published => fails(text === 'a' ? 'FIELD_INVALID' : 'DRAINING');
+  const { status, headers } = await take('a\nb\n', { emit });
+  assert.equal(status, 503);
+  assert.ok(headers?.some(([name]) => name === 'Retry-After'));
+});
+
 test('bulk - a line waits for room and does not fail; the order stays', async () => {
   let refusals = 3;
   const seen: number[] = [];
