@@ -32,7 +32,7 @@ const STALL_SECONDS = 25;
  * For garbage not yet collected, and what the addon holds of streams that take nothing. A frame that went
  * to several threads is let go when the collector of each has been there.
  */
-const SLACK = THREADS === '1' ? 1.2 : 1.7;
+const SLACK = THREADS === '1' ? 1.2 : 2;
 /** So far may the fast ones be behind the emits; on a machine too slow for the rate, emits wait. */
 const MOST_BEHIND = 100;
 
