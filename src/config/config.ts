@@ -14,6 +14,9 @@ import { KEY_SOURCES, type TokenKeys, tokenKeys } from './keys.ts';
 import { envName, hasVariable, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { tokenRules } from './token-rules.ts';
 
+/** `-memory` is given in megabytes. */
+export const BYTES_PER_MEGABYTE = 1_048_576;
+
 /** Threads at most. */
 const MAX_THREADS = 64;
 

@@ -1,9 +1,7 @@
 /** The way to other machines, loaded only where there is one. */
-import type { Config } from '../config/config.ts';
+import { BYTES_PER_MEGABYTE, type Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
 import type { Backplane } from '../nats/backplane.ts';
-
-const BYTES_PER_MEGABYTE = 1_048_576;
 
 /** The stream may take so many times the memory for events, on disk: a bound, and not what ends a history. */
 const DISK_SHARE = 4;

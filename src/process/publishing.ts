@@ -1,5 +1,5 @@
 /** How events get their numbers in this process, and each under its key only one. */
-import type { Config } from '../config/config.ts';
+import { BYTES_PER_MEGABYTE, type Config } from '../config/config.ts';
 import type { Epoch } from '../log/lineage.ts';
 import { KeyMemory } from '../publish/key-memory.ts';
 import { OncePublisher } from '../publish/once.ts';
@@ -7,8 +7,6 @@ import { type EntryStore, type Publisher, Sequencer } from '../publish/publisher
 
 /** Keys of emits have this share of `-memory` at most. */
 const KEYS_SHARE = 1 / 8;
-
-const BYTES_PER_MEGABYTE = 1_048_576;
 
 export const keyMemory = ({ dedupe, memory }: Config): KeyMemory =>
   new KeyMemory({ seconds: dedupe, budgetBytes: memory * BYTES_PER_MEGABYTE * KEYS_SHARE });

@@ -1,10 +1,9 @@
 /** The front of a server with one thread: its hub keeps everything, and takes the snapshot over. */
+import { BYTES_PER_MEGABYTE } from '../config/config.ts';
 import { Front, type FrontOptions } from '../front/front.ts';
 import type { OnAttendance } from '../hub/attendance.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Handover } from './handover.ts';
-
-const BYTES_PER_MEGABYTE = 1_048_576;
 
 export interface SoleFrontOptions extends Pick<FrontOptions, 'config' | 'logger' | 'connections'> {
   readonly epoch: string;

@@ -1,7 +1,7 @@
 /** All threads of `-threads` together: a front in each, the one order and the whole history here. */
 import { Issuer } from '../auth/issuer.ts';
 import type { IssuerKey } from '../auth/jwks.ts';
-import type { Config } from '../config/config.ts';
+import { BYTES_PER_MEGABYTE, type Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import type { DrainOptions } from '../front/drain.ts';
 import { type Fronts, limitsOf } from '../front/front.ts';
@@ -29,8 +29,6 @@ const TAILS_SHARE = 1 / 8;
 
 /** How long an entry stays in the tails, in seconds: for slow readers and short absences. */
 const TAIL_SECONDS = 10;
-
-const BYTES_PER_MEGABYTE = 1_048_576;
 
 export interface CrewOptions {
   readonly config: Config & { readonly keys: TokenKeys };
