@@ -91,12 +91,18 @@ async function sendsWhatWasMissed(
   for (const text of ['event-a', 'event-b', 'event-c']) await publish(peer, peer.broadcast, text);
   const streams = await Promise.all([0, 2].map((index) => open(owner, peer, resume(index))));
   await publish(peer, peer.broadcast, 'event-d');
+  const arrived = () => streams.map((words) => words('event'));
+  // Nchan with two workers may stop in a replay until the next event (1.3.7, one run in 20).
+  const all = async () => {
+    if (arrived().every((texts) => texts.includes('event-d'))) return true;
+    await publish(peer, peer.broadcast, 'further');
+    return false;
+  };
+  await eventually(all, { what: 'the event after the replay' }).finally(() =>
+    t.diagnostic(JSON.stringify(arrived())),
+  );
   const expected = ['event-a', 'event-b', 'event-c', 'event-d'];
-  await eventually(() => streams.every((words) => words('event').includes('event-d')), {
-    what: 'the event after the replay',
-  });
-  t.diagnostic(JSON.stringify(streams.map((words) => words('event'))));
-  for (const words of streams) assert.deepEqual(words('event'), expected);
+  for (const texts of arrived()) assert.deepEqual(texts, expected);
 }
 
 for (const peer of [tidings, ...rivals]) {
