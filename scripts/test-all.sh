@@ -10,7 +10,8 @@
 #                  same with one thread has been seen above.
 #   Node 22        in the same Debian 13: only Node and the addon differ, so no clients or proxies.
 # run-tests.sh knows which files run side by side. `npm test` is the quick part of it, for every change.
-# Ends with the exit code of the first section that fails.
+# What is needed to test at all ends it at once; tests that fail do not keep the later ones from
+# running, so that one run tells all. Its exit code is 1 then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -18,10 +19,18 @@ exec </dev/null
 # Where run-tests.sh leaves the records of its runs, on this Node and inside Debian 13.
 readonly RECORDS='.cache/records .cache/debian13/project/.cache/records'
 current='start'
+failed=()
 
 section() {
   current=$1
   printf '\n=== %s (%s s) ===\n' "$current" "$SECONDS"
+}
+
+# tests NAME COMMAND...: a section of tests; remembers in `failed` that one failed.
+tests() {
+  section "$1"
+  shift
+  "$@" || failed+=("$current (exit code $?)")
 }
 
 # The last line: what node's own reports say, added up over the runs.
@@ -30,7 +39,11 @@ print_sum() {
   for folder in $RECORDS; do
     for record in "$folder"/*.tap; do if [ -e "$record" ]; then records+=("$record"); fi; done
   done
-  [ "$status" = 0 ] || printf '\nfailed: %s (exit code %s)\n' "$current" "$status"
+  if [ "$status" != 0 ]; then
+    [ ${#failed[@]} -gt 0 ] || failed+=("$current (exit code $status)")
+    printf '\nfailed: %s' "${failed[@]}"
+    printf '\n'
+  fi
   [ ${#records[@]} -gt 0 ] || return 0
   printf '\n'
   awk '
@@ -68,16 +81,12 @@ main() {
   npm run build
   section 'Checks'
   npm run check
-  section "Tests with coverage on Node $(node --version)"
-  npm run coverage
-  section 'Faults under load'
-  npm run test:faults
-  section 'Faults under load, two threads'
-  TEST_THREADS=2 scripts/run-tests.sh threads
-  section 'Tests on Node 24 in Debian 13, two threads'
-  on_debian13 24 system 2
-  section 'Tests on Node 22 in Debian 13'
-  on_debian13 22 addon 1
+  tests "Tests with coverage on Node $(node --version)" npm run coverage
+  tests 'Faults under load' npm run test:faults
+  tests 'Faults under load, two threads' env TEST_THREADS=2 scripts/run-tests.sh threads
+  tests 'Tests on Node 24 in Debian 13, two threads' on_debian13 24 system 2
+  tests 'Tests on Node 22 in Debian 13' on_debian13 22 addon 1
+  [ ${#failed[@]} -eq 0 ] || exit 1
   section 'All sections passed'
 }
 
