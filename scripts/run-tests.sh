@@ -33,13 +33,18 @@ raise_open_files() {
   ulimit -Sn "$hard"
 }
 
+# The test files of a folder and of those inside it.
+tests_in() {
+  find "dist/test/$1" -name '*.test.js' | sort
+}
+
 # The test files of these folders that may run side by side, and those that may not.
 sort_into_lanes() {
   local folder file name
   together=()
   alone=()
   for folder in "$@"; do
-    for file in dist/test/"$folder"/*.test.js; do
+    for file in $(tests_in "$folder"); do
       name=${file#dist/test/}
       case " $TOGETHER " in
         *" $folder "*)
@@ -78,7 +83,7 @@ every_folder_but_faults() {
   for folder in dist/test/*/; do
     folder=$(basename "$folder")
     # Those without tests are what tests are made of.
-    if [ "$folder" != faults ] && compgen -G "dist/test/$folder/*.test.js" >/dev/null; then
+    if [ "$folder" != faults ] && [ -n "$(tests_in "$folder")" ]; then
       echo "$folder"
     fi
   done
