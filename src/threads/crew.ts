@@ -17,7 +17,7 @@ import type { Owner, Refusal } from '../public/admission.ts';
 import type { Guest } from '../public/guests.ts';
 import type { Tally } from '../tally.ts';
 import { Dispatch } from './dispatch.ts';
-import { GuestList } from './guest-list.ts';
+import { GuestList, type Place } from './guest-list.ts';
 import type { Call, ThreadData } from './messages.ts';
 import { Thread } from './thread.ts';
 
@@ -165,9 +165,13 @@ export class Crew implements Fronts {
     for (const thread of this.#threads) thread.post({ kind: 'append', batch });
   }
 
-  // Not before those who give way are gone: all streams together have a limit, too.
-  async #enter(thread: number, owner: Owner): Promise<Guest | Refusal> {
+  #enter(thread: number, owner: Owner): Guest | Refusal | Promise<Guest | Refusal> {
     const { entry, evicted } = this.#guests.enter(thread, owner);
+    return evicted.length === 0 ? entry : this.#replace(evicted, entry);
+  }
+
+  // Not before those who give way are gone: all streams together have a limit, too.
+  async #replace(evicted: readonly Place[], entry: Guest | Refusal): Promise<Guest | Refusal> {
     const ends = evicted.map((place) =>
       this.#threads[place.thread]!.call({ do: 'evict', guest: place.guest }),
     );

@@ -51,8 +51,8 @@ export type ToThread =
   | { readonly kind: 'append'; readonly batch: SharedArrayBuffer }
   /** What lies behind a position, as it was asked for. */
   | { readonly kind: 'range'; readonly id: number; readonly range: DeeperRange }
-  /** A place, as it was asked for, or why there is none. */
-  | { readonly kind: 'entry'; readonly id: number; readonly entry: Guest | Refusal }
+  /** Places, as they were asked for, or why there is none. */
+  | { readonly kind: 'entries'; readonly entries: readonly GuestEntry[] }
   /** All keys of the issuer, from now on. */
   | { readonly kind: 'keys'; readonly keys: readonly IssuerKey[] }
   /** What became of a question for a key; where there is one, it has been sent before. */
@@ -66,8 +66,8 @@ export type FromThread =
   /** The oldest batch that was not told of yet is appended. */
   | { readonly kind: 'appended' }
   | { readonly kind: 'read'; readonly id: number; readonly question: DeeperQuestion }
-  | { readonly kind: 'enter'; readonly id: number; readonly owner: Owner }
-  | { readonly kind: 'left'; readonly guest: Guest }
+  /** Who wants a place and whose place is free since the last time, in that order. */
+  | { readonly kind: 'guests'; readonly notes: readonly GuestNote[] }
   /** Who has come and gone since the last time, in that order. */
   | { readonly kind: 'attendance'; readonly changes: readonly AttendanceChange[] }
   /** Whether the issuer has a key of this name. */
@@ -76,6 +76,15 @@ export type FromThread =
   | { readonly kind: 'log'; readonly line: string }
   /** An error that nobody caught: the process is to end. */
   | { readonly kind: 'fatal'; readonly error: PlainError };
+
+/** A question for a place, or the place of a stream that is no more. */
+export type GuestNote = { readonly id: number; readonly owner: Owner } | Guest;
+
+/** The answer to the question of that id. */
+export interface GuestEntry {
+  readonly id: number;
+  readonly entry: Guest | Refusal;
+}
 
 /** As `OnAttendance` is told it. */
 export type AttendanceChange = readonly [what: Attendee, name: string, isHere: boolean];

@@ -6,7 +6,16 @@ import type { OnAttendance } from '../hub/attendance.ts';
 import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
 import type { Owner, Refusal } from '../public/admission.ts';
 import type { Guest } from '../public/guests.ts';
-import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
+import type {
+  Call,
+  FromThread,
+  GuestEntry,
+  GuestNote,
+  PlainError,
+  ThreadData,
+  ToThread,
+} from './messages.ts';
+import { TurnBatch } from './turn-batch.ts';
 
 const PROGRAM = new URL('./worker.js', import.meta.url);
 
@@ -16,7 +25,7 @@ export interface ThreadOwner {
   appended(thread: number): void;
   read(question: DeeperQuestion): DeeperRange;
   /** A stream there wants a place. */
-  enter(thread: number, owner: Owner): Promise<Guest | Refusal>;
+  enter(thread: number, owner: Owner): Guest | Refusal | Promise<Guest | Refusal>;
   left(guest: Guest): void;
   /** The first or the last stream of a user or a channel there. */
   attended: OnAttendance;
@@ -37,6 +46,9 @@ export class Thread {
   readonly #owner: ThreadOwner;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #entries = new TurnBatch<GuestEntry>((entries) =>
+    this.post({ kind: 'entries', entries }),
+  );
   readonly #exited: Promise<void>;
   #lastCall = 0;
 
@@ -55,6 +67,8 @@ export class Thread {
 
   /** Resolves with the reply; rejects with what the other thread threw. */
   call<T>(call: Call): Promise<T> {
+    // Whoever is to end somebody's stream must not be heard before that one was let in.
+    this.#entries.tell();
     this.#lastCall += 1;
     const id = this.#lastCall;
     return new Promise<T>((resolve, reject) => {
@@ -81,10 +95,9 @@ export class Thread {
         const range = this.#owner.read(message.question);
         return this.post({ kind: 'range', id: message.id, range });
       }
-      case 'enter':
-        return void this.#enter(message.id, message.owner);
-      case 'left':
-        return this.#owner.left(message.guest);
+      case 'guests':
+        for (const note of message.notes) this.#receive(note);
+        return;
       case 'attendance':
         for (const change of message.changes) this.#owner.attended(...change);
         return;
@@ -97,9 +110,12 @@ export class Thread {
     }
   }
 
-  async #enter(id: number, owner: Owner): Promise<void> {
-    const entry = await this.#owner.enter(this.#number, owner);
-    this.post({ kind: 'entry', id, entry });
+  #receive(note: GuestNote): void {
+    if (typeof note === 'number') return this.#owner.left(note);
+    const { id, owner } = note;
+    const entry = this.#owner.enter(this.#number, owner);
+    if (!(entry instanceof Promise)) return this.#entries.add({ id, entry });
+    void entry.then((later) => this.#entries.add({ id, entry: later }));
   }
 
   async #lookUp(id: number, kid: string | undefined): Promise<void> {

@@ -11,10 +11,18 @@ import { Hub } from '../hub/hub.ts';
 import { answerOf } from '../hub/questions.ts';
 import { createLogger } from '../logger.ts';
 import { Tally } from '../tally.ts';
-import { AttendanceReport } from './attendance-report.ts';
 import { commonNow, countsOf, decodeBatch } from './batch.ts';
-import type { Call, FromThread, PlainError, ThreadData, ToThread } from './messages.ts';
+import type {
+  AttendanceChange,
+  Call,
+  FromThread,
+  GuestNote,
+  PlainError,
+  ThreadData,
+  ToThread,
+} from './messages.ts';
 import { RemoteGuests } from './remote-guests.ts';
+import { TurnBatch } from './turn-batch.ts';
 
 /** Ids of streams that one thread has for itself: more than it can use. */
 const STREAM_IDS = 1_000_000_000_000;
@@ -31,7 +39,10 @@ const logger = createLogger(data.config['log-level'], {
   write: (line) => post({ kind: 'log', line }),
 });
 const files = new OpenFiles();
-const attendance = new AttendanceReport((changes) => post({ kind: 'attendance', changes }));
+const attendance = new TurnBatch<AttendanceChange>((changes) =>
+  post({ kind: 'attendance', changes }),
+);
+const guestNotes = new TurnBatch<GuestNote>((notes) => post({ kind: 'guests', notes }));
 const haste = new AbortController();
 const ranges = new Map<number, (range: DeeperRange) => void>();
 let lastRead = 0;
@@ -43,8 +54,8 @@ const { config: settings } = data;
 const isCounted = settings['max-streams-per-user'] + settings['max-streams-per-address'] > 0;
 const guests = isCounted
   ? new RemoteGuests({
-      ask: (id, owner) => post({ kind: 'enter', id, owner }),
-      tellLeft: (guest) => post({ kind: 'left', guest }),
+      ask: (id, owner) => guestNotes.add({ id, owner }),
+      tellLeft: (guest) => guestNotes.add(guest),
       replace: (stream) => front.replace(stream),
     })
   : undefined;
@@ -81,7 +92,7 @@ const front: Front = new Front({
           }),
       },
       onClosed,
-      onAttendance: attendance.note,
+      onAttendance: (...change) => attendance.add(change),
     });
     hub.startBehind(data.head);
     return hub;
@@ -95,8 +106,9 @@ port.on('message', (message: ToThread) => {
     case 'range':
       ranges.get(message.id)?.(message.range);
       return void ranges.delete(message.id);
-    case 'entry':
-      return guests?.answered(message.id, message.entry);
+    case 'entries':
+      for (const { id, entry } of message.entries) guests?.answered(id, entry);
+      return;
     case 'keys':
       return front.useKeys(message.keys);
     case 'known':
