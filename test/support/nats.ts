@@ -110,7 +110,13 @@ export async function startNats(
   connection = await eventually(
     () =>
       tryTo(() =>
-        connect({ servers: urls.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 200 }),
+        connect({
+          servers: urls.split(','),
+          maxReconnectAttempts: -1,
+          reconnectTimeWait: 200,
+          // Leaves a server that is stopped: by default it would wait for minutes.
+          ...{ pingInterval: 1_000, maxPingOut: 2 },
+        }),
       ),
     {
       withinMs: 10_000,
