@@ -4,11 +4,11 @@ import { type Answer, json } from '../http/answer.ts';
 import type { BodyPieces } from '../http/body-pieces.ts';
 import { Counts } from '../hub/counts.ts';
 import type { Logger } from '../logger.ts';
-import type { OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+import type { Published, Publisher } from '../publish/publisher.ts';
 import { Bulk } from './bulk.ts';
 import { BulkReport, type Outcome } from './bulk-report.ts';
 import { type Fields, parseLine } from './fields.ts';
-import { keyOf, parseEmit } from './requests.ts';
+import { type EmitMarks, keyOf, parseEmit } from './requests.ts';
 import type { Call } from './router.ts';
 import { traceOf } from './trace.ts';
 
@@ -75,11 +75,7 @@ export class Emits {
     try {
       this.#options.checkOpen();
       const events = list.map((fields, index) =>
-        naming(index, () => ({
-          ...parseEmit(fields),
-          trace,
-          key: keyOf(fields, head, index + 1),
-        })),
+        naming(index, () => parseEmit(fields, { trace, key: keyOf(fields, head, index + 1) })),
       );
       const published = this.#options.publisher.publishAll(events);
       return published instanceof Promise ? published.then(done, failed) : done(published);
@@ -100,12 +96,9 @@ export class Emits {
     return new Bulk({ maxLineBytes, pendingBytes, emit, report }).run(pieces);
   }
 
-  #publish(
-    fields: Fields,
-    more: Pick<OutgoingEvent, 'trace' | 'key'>,
-  ): Published | Promise<Published> {
+  #publish(fields: Fields, more: EmitMarks): Published | Promise<Published> {
     this.#options.checkOpen();
-    return this.#options.publisher.publish({ ...parseEmit(fields), ...more });
+    return this.#options.publisher.publish(parseEmit(fields, more));
   }
 
   #emitted(published: Published, trace: string | undefined): Answer {

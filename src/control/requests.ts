@@ -34,12 +34,16 @@ export interface TokenContext {
   readonly position: () => string;
 }
 
+/** What an emit is known by besides its fields. */
+export type EmitMarks = Pick<OutgoingEvent, 'trace' | 'key'>;
+
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
-export function parseEmit(fields: Fields): OutgoingEvent {
+export function parseEmit(fields: Fields, { trace, key }: EmitMarks = {}): OutgoingEvent {
   const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
   checkChannels(channels, emitChannelFault);
-  return { to, channels, body: bodyOf(fields), receiptSeconds: receiptOf(fields, to) };
+  const receiptSeconds = receiptOf(fields, to);
+  return { to, channels, body: bodyOf(fields), receiptSeconds, trace, key };
 }
 
 /** Longest key, in characters. */

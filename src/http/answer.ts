@@ -77,16 +77,24 @@ export interface AnswerForm {
   readonly isLast?: boolean;
   /** `continueRequest` has been called. */
   readonly hasContinued?: boolean;
+  /** Behind those of the answer. */
+  readonly more?: Headers;
+  /** In place of what the answer says of it. */
+  readonly closes?: boolean;
 }
 
 /** Writes an answer. The response must not have begun. */
 export function answer(res: HttpResponse, what: Answer, form: AnswerForm = {}): void {
-  const { status, headers = [], body, closes = false } = what;
+  const { status, headers = [], body } = what;
+  const { more = [], closes = what.closes === true } = form;
   const hasBody = body !== undefined && form.isHead !== true;
   const addonSaysSo = hasBody && form.isLast !== true;
   const own = closes ? (addonSaysSo ? [] : CLOSES) : KEEP_ALIVE;
   res.cork(() => {
-    writeHead(res, statusLine(status), { headers: [...headers, ...own], ...form });
+    const write = begin(res, statusLine(status), form.hasContinued === true);
+    for (const [name, value] of headers) write(name, value);
+    for (const [name, value] of more) write(name, value);
+    for (const [name, value] of own) write(name, value);
     if (hasBody) res.end(asUtf8(body), closes);
     else res.endWithoutBody();
   });
@@ -105,16 +113,17 @@ export function continueRequest(res: HttpResponse): void {
   res.cork(() => res.writeStatus('100 Continue\r\n'));
 }
 
-function writeHead(
+// Whatever writes the next header. The addon writes no second status line of its own, so where an
+// interim answer was given the line goes before the first header.
+function begin(
   res: HttpResponse,
   line: string,
-  { headers, hasContinued }: { headers: Headers; hasContinued?: boolean },
-): void {
-  // It writes no second status line of its own, so the line goes before the first header.
-  let prefix = hasContinued === true ? `HTTP/1.1 ${line}\r\n` : '';
+  hasContinued: boolean,
+): (name: string, value: string) => void {
+  let prefix = hasContinued ? `HTTP/1.1 ${line}\r\n` : '';
   if (prefix === '') res.writeStatus(line);
-  for (const [name, value] of headers) {
+  return (name, value) => {
     res.writeHeader(prefix + name, value);
     prefix = '';
-  }
+  };
 }

@@ -210,20 +210,15 @@ export class Exchange {
     const { head } = this;
     const { headersFor, isTight } = this.#rules;
     const said = inFormFor(head.accept, what);
-    const more = [...(headersFor?.(head) ?? []), ...this.lateHeaders()];
-    answer(
-      this.#res,
-      {
-        ...said,
-        headers: more.length === 0 ? (said.headers ?? []) : [...(said.headers ?? []), ...more],
-        closes: said.closes === true || head.isChunked || head.isLast || isTight(),
-      },
-      {
-        isHead: head.method === 'head',
-        isLast: head.isLast,
-        hasContinued: this.#hasContinued,
-      },
-    );
+    const late = this.lateHeaders();
+    // Hot path: no object is spread.
+    answer(this.#res, said, {
+      isHead: head.method === 'head',
+      isLast: head.isLast,
+      hasContinued: this.#hasContinued,
+      more: headersFor === undefined ? late : [...headersFor(head), ...late],
+      closes: said.closes === true || head.isChunked || head.isLast || isTight(),
+    });
   }
 }
 

@@ -39,9 +39,9 @@ export class Receipts implements Publisher {
 
   /** @throws TidingsError `RECEIPTS_FULL`, or `FIELD_INVALID` when nobody is told */
   publish(event: OutgoingEvent): Published | Promise<Published> {
+    if (event.receiptSeconds === undefined) return this.#options.publisher.publish(event);
     this.#admit([event]);
     const published = this.#options.publisher.publish(event);
-    if (event.receiptSeconds === undefined) return published;
     const wait = (known: Published): Published => this.#wait(event, known);
     return published instanceof Promise ? published.then(wait) : wait(published);
   }
