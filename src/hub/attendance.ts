@@ -56,7 +56,9 @@ export class Attendance {
   /** A stream is over. */
   leave(stream: Stream, how: Pick<Departure, 'reason' | 'at' | 'gapThrough'>): void {
     const { user, startedBehind, position } = stream;
-    this.departures.note({ ...how, user, startedBehind, position, channels: stream.channels.key });
+    const { reason, at, gapThrough } = how;
+    const channels = stream.channels.key;
+    this.departures.note({ user, at, reason, channels, startedBehind, position, gapThrough });
     this.streams.delete(stream);
     this.#index.leave(stream);
     this.#members.remove(stream);

@@ -105,8 +105,7 @@ export class Hub {
   open(sink: Sink, options: OpenOptions): Stream {
     this.flow.readClock();
     this.#lastStreamId += 1;
-    const stream = new Stream(sink, {
-      ...options,
+    const stream = new Stream(sink, options, {
       id: this.#lastStreamId,
       channels: this.#index.setOf(options.channels),
       position: this.#flusher.head,

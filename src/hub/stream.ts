@@ -56,19 +56,24 @@ export type CloseReason =
 // As few as a comment has: every refused offer stays in the addon's buffer.
 const OFFER_BYTES = COMMENT.length;
 
+/** Whose it is, as its token says. */
 export interface StreamOptions {
-  readonly id: number;
   readonly user: string;
-  readonly channels: ChannelSet<Stream>;
   /** Counted against the limit per address; empty when there is none. */
   readonly address: string;
   /** Unix seconds at which the token was made; 0 when it does not say. */
   readonly issuedAt?: number;
   /** The token's `jti`. */
   readonly tokenId?: string | undefined;
-  readonly position: number;
   /** Second of the monotonic clock at which the token expires. */
   readonly expiresAt: number;
+}
+
+/** What the hub makes of it. Apart from the options, so that opening a stream copies no object. */
+export interface StreamPlace {
+  readonly id: number;
+  readonly channels: ChannelSet<Stream>;
+  readonly position: number;
   readonly owner: StreamOwner;
 }
 
@@ -103,18 +108,18 @@ export class Stream implements Timed {
   #sink: Sink;
   readonly #owner: StreamOwner;
 
-  constructor(sink: Sink, options: StreamOptions) {
+  constructor(sink: Sink, options: StreamOptions, { id, channels, position, owner }: StreamPlace) {
     this.#sink = sink;
-    this.id = options.id;
+    this.id = id;
     this.user = options.user;
-    this.channels = options.channels;
+    this.channels = channels;
     this.address = options.address;
-    this.position = options.position;
+    this.position = position;
     this.expiresAt = options.expiresAt;
     this.issuedAt = options.issuedAt ?? 0;
     this.tokenId = options.tokenId;
-    this.startedBehind = options.position;
-    this.#owner = options.owner;
+    this.startedBehind = position;
+    this.#owner = owner;
     this.writtenAt = this.#owner.tick;
     this.openedAt = this.writtenAt;
   }
