@@ -171,7 +171,7 @@ class NodeResponse implements HttpResponse, NodeTurn {
     // A connection that ends behind the answer takes the rest with it, and the request is not told.
     res.on('close', () => {
       if (req.socket.destroyed) stop();
-      else if (this.isLast) req.socket.once('close', stop);
+      else if (this.isLast || !req.complete) req.socket.once('close', stop);
     });
   }
 

@@ -12,6 +12,7 @@ import { openNews } from '../support/emitting.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
 import { spawnServer } from '../support/spawn-server.ts';
+import { eventually } from '../support/wait.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -33,7 +34,8 @@ test('compatible door - the suite of the control port passes through it', {
   // Without the variable by which a test runner knows that it runs inside another.
   const { NODE_TEST_CONTEXT: _, ...outside } = process.env;
   const env = { ...outside, TEST_DOOR: 'compat' };
-  const args = ['--test', '--test-reporter=tap', ...SUITE.map(here)];
+  const lanes = ['--test', '--test-reporter=tap', '--test-concurrency=3'];
+  const args = [...lanes, ...SUITE.map(here)];
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill());
   let tap = '';
@@ -44,6 +46,21 @@ test('compatible door - the suite of the control port passes through it', {
   const passed = Number(/^# pass (\d+)$/m.exec(tap)?.[1]);
   t.diagnostic(`${passed} tests`);
   assert.ok(passed > 40, tap.slice(-500));
+});
+
+const timers = (): number =>
+  process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+
+test('compatible door - a request that ends with its connection leaves no timer behind', async (t) => {
+  const { server } = await startServer(t, ['-bindctl-compat', '127.0.0.1:0']);
+  const before = timers();
+  for (const path of ['/emit/', '/nowhere/']) {
+    const raw = await connectRaw(t, server.compatUrl);
+    raw.send(`POST ${path} HTTP/1.1\r\nHost: evil\r\nContent-Length: 1000\r\n\r\n`);
+    await raw.until(/FOREIGN_HOST/);
+    raw.socket.destroy();
+  }
+  await eventually(() => timers() <= before, { what: 'no timer of those requests' });
 });
 
 const BODY = 'userId=*&channel=news&payload=data: x';
