@@ -1,6 +1,7 @@
 /** Our own server, as operators start it. */
 import { CLI } from '../../test/support/spawn-server.ts';
 import { SECRET, tokenFor } from '../../test/support/tokens.ts';
+import { eventually } from '../../test/support/wait.ts';
 import { freePort, startChild } from '../support/child.ts';
 import { idIn, type Peer, type Publication, type Subscription } from '../support/peer.ts';
 
@@ -48,8 +49,11 @@ export const tidingsAt = (name: string, cli: string, threads = 1): Peer => ({
     const child = await startChild(
       owner,
       [process.execPath, cli, ...bind, ...ARGS, ...threadsOf(threads)],
-      [port, control],
+      [control],
     );
+    const ready = `http://127.0.0.1:${control}/readyz`;
+    // With threads it looks whether the port is free to be shared, and listens there for a moment.
+    await eventually(async () => (await fetch(ready)).ok, { withinMs: 10_000, what: ready });
     return {
       name,
       pids: [child.pid!],
