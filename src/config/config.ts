@@ -110,8 +110,6 @@ function checkNats(values: OptionValues): void {
   if (values.nats.length === 0) return;
   if (values.snapshot !== '')
     fail('-snapshot has no use with -nats: what was emitted is in NATS. Leave one of them out');
-  if (values.threads !== '1')
-    fail('-nats serves streams with one thread: leave out -threads, and start more nodes');
 }
 
 // A kernel spreads connections to a TCP port over those who listen on it; not all do, and none for a path.

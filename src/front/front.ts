@@ -15,7 +15,7 @@ import type { Logger } from '../logger.ts';
 import type { AdmissionLimits } from '../public/admission.ts';
 import type { Guests } from '../public/guests.ts';
 import { PublicApp } from '../public/public-app.ts';
-import type { EntryStore } from '../publish/publisher.ts';
+import type { Replica } from '../publish/replica.ts';
 import type { Tally } from '../tally.ts';
 import type { Connections } from './connections.ts';
 import { type DrainOptions, drain } from './drain.ts';
@@ -26,8 +26,8 @@ import { Verification } from './verification.ts';
 export interface Fronts {
   /** Where streams are, e.g. `http://127.0.0.1:8000`; empty before `listen`. */
   readonly url: string;
-  /** Where the publisher puts entries. */
-  readonly store: EntryStore;
+  /** Where entries go once they have their numbers. */
+  readonly store: Replica;
   /** Open streams. */
   readonly streamCount: number;
   /** False while no key of the issuer is known; undefined: there is no issuer. */

@@ -3,7 +3,7 @@
  * who numbered an entry, nor where it came from.
  */
 
-import { type Dump, dumpEntries, recipientsOf } from '../log/dump.ts';
+import type { Dump } from '../log/dump.ts';
 import {
   type Addressed,
   type Entry,
@@ -14,7 +14,6 @@ import {
 import { Lineage, type Refusal } from '../log/lineage.ts';
 import type { Retention } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
-import { ownBytes } from '../wire/frame.ts';
 import { Attendance } from './attendance.ts';
 import { audienceOf } from './audience.ts';
 import type { Channel } from './channel.ts';
@@ -25,12 +24,16 @@ import { Flusher } from './flusher.ts';
 import type { HubOptions, OpenOptions } from './hub-options.ts';
 import { Instruments } from './instruments.ts';
 import { Notices } from './notices.ts';
+import { dumpOf, restoreTo } from './past.ts';
 import { Positions } from './positions.ts';
 import { Revocations } from './revocations.ts';
 import { Room } from './room.ts';
 import { type CloseReason, type Sink, Stream, StreamState } from './stream.ts';
 
 export type { HubOptions, OpenOptions } from './hub-options.ts';
+
+/** So much of the budget may wait to be written before no more should come. */
+const BEHIND_SHARE = 1 / 2;
 
 export class Hub {
   readonly attendance: Attendance;
@@ -163,6 +166,11 @@ export class Hub {
     this.restore({ epochs: [], head, evictedElsewhere: head, evictions: [], entries: [] });
   }
 
+  /** As a `Replica`: what streams wait for would soon be all that the budget holds. */
+  get isBehind(): boolean {
+    return this.pendingBytes > this.retention.budgetBytes * BEHIND_SHARE;
+  }
+
   /** Bytes of entries that streams may still be waiting for. */
   get pendingBytes(): number {
     return this.#flusher.pendingBytes;
@@ -231,30 +239,15 @@ export class Hub {
 
   /** Everything another hub needs to go on from here. */
   dump(): Dump {
-    return {
-      epochs: this.#lineage.epochs(this.head),
-      head: this.head,
-      evictedElsewhere: this.#index.evictions.elsewhere,
-      evictions: this.#index.evicted(),
-      entries: dumpEntries(this.channels.values(), this.now()),
-    };
+    const { head } = this;
+    return dumpOf(this.#index, { epochs: this.#lineage.epochs(head), head, now: this.now() });
   }
 
   /** Takes over what another hub knew; before anything else. */
-  restore({ head, evictedElsewhere, evictions, entries }: Dump): void {
-    const { retention } = this.#index;
-    this.#index.restoreEvicted(evictions, evictedElsewhere);
-    const now = this.now();
-    for (const { n, to, channels, text, age } of entries) {
-      const bytes = ownBytes(text);
-      const entry = { n, to: recipientsOf(to), bytes, time: now - age, logs: 0, readers: 0 };
-      // All of them first: a prefix that comes to be fills itself with what is below it.
-      const logs = this.#index.reached(channels).map((name) => this.#index.channel(name));
-      for (const log of logs) retention.append(log, entry, n);
-      retention.makeRoom(0, n);
-    }
-    this.#flusher.head = head;
-    this.#positions.reached(head);
+  restore(dump: Dump): void {
+    restoreTo(this.#index, dump, this.now());
+    this.#flusher.head = dump.head;
+    this.#positions.reached(dump.head);
   }
 
   get streams(): ReadonlySet<Stream> {

@@ -11,10 +11,11 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+import type { Replica } from '../publish/replica.ts';
 import { connectTo, type Link, type NatsAddress } from './connect.ts';
 import { Emitter } from './emitter.ts';
 import { EpochKeeper, epochOf } from './epoch-record.ts';
-import { Follower, type Replica } from './follower.ts';
+import { Follower } from './follower.ts';
 import { ensureStreams, factsOf, type StreamFacts, type StreamPolicy } from './streams.ts';
 import { Watch } from './watch.ts';
 
@@ -81,7 +82,7 @@ export class Backplane implements Publisher {
       js: jetstream(inbound.connection),
       epoch,
       after: this.#before,
-      came: (record, n, streams) => this.#emitter.came(record, n, streams),
+      came: (record, n, count) => this.#emitter.came(record, n, count),
       logger,
     });
     this.#watch = new Watch({ keeper, facts, epoch, follower: this.#follower, atStart, failed });
@@ -97,6 +98,11 @@ export class Backplane implements Publisher {
   /** The newest number that is known to be given out. */
   get newest(): number {
     return Math.max(this.#follower.through, this.#watch.last);
+  }
+
+  /** Tells from now on, about once a second, which number that is. */
+  onNewest(tell: (n: number) => void): void {
+    this.#watch.onLook = () => tell(this.newest);
   }
 
   /** Whether NATS has answered lately: without it emits wait, and streams get nothing new. */

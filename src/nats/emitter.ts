@@ -124,14 +124,15 @@ export class Emitter implements Publisher {
   }
 
   /** An event has come through the stream: perhaps one of this node. */
-  came({ origin, ticket }: EventRecord, n: number, streams: number | Promise<number>): void {
+  came({ origin, ticket }: EventRecord, n: number, count: () => number | Promise<number>): void {
     if (origin !== this.#options.origin) return;
     const pending = this.#pending.get(ticket);
     if (pending === undefined) return;
     this.#forget(pending);
     const id = formatEventId(this.#options.epoch, n);
-    if (typeof streams === 'number') pending.resolve({ id, streams });
-    else streams.then((count) => pending.resolve({ id, streams: count }), pending.reject);
+    const counted = count();
+    if (typeof counted === 'number') pending.resolve({ id, streams: counted });
+    else counted.then((streams) => pending.resolve({ id, streams }), pending.reject);
   }
 
   /** Gives up what is still on the way. */

@@ -8,6 +8,7 @@ import { type ConsumerMessages, DeliverPolicy, type JetStreamClient } from '@nat
 import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EntryStore } from '../publish/publisher.ts';
+import type { Replica } from '../publish/replica.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { stamp } from '../wire/frame.ts';
 import { decodeRecord, type EventRecord } from './event-record.ts';
@@ -24,21 +25,16 @@ const PULL_MS = 10_000;
 
 const RETRY_MS = 250;
 
-/** Where events of all nodes go. */
-export interface Replica extends EntryStore {
-  /** Everything through this number is gone; before anything else. */
-  startBehind(head: number): void;
-  /** Events through this number are gone before they came: streams that have had less are told. */
-  lost(through: number): void;
-}
+/** How often a store that is behind is looked at, in milliseconds: until it is not, no more events are asked for. */
+const BEHIND_MS = 5;
 
 export interface FollowerOptions {
   readonly js: JetStreamClient;
   readonly epoch: string;
   /** Everything through this number is no longer asked for. */
   readonly after: number;
-  /** An event of this node has come; `streams`: how many it is for. */
-  readonly came: (record: EventRecord, n: number, streams: number | Promise<number>) => void;
+  /** An event has come; `count`, called at once, says how many streams it is for. */
+  readonly came: (record: EventRecord, n: number, count: () => number | Promise<number>) => void;
   readonly logger: Logger;
 }
 
@@ -72,6 +68,11 @@ export class Follower {
     await this.#running;
   }
 
+  /** What has come is more than can be handed on just now. */
+  get isWaiting(): boolean {
+    return this.#store?.isBehind === true;
+  }
+
   async #run(): Promise<void> {
     while (!this.#isClosed) {
       try {
@@ -79,8 +80,13 @@ export class Follower {
       } catch (error) {
         this.#options.logger.warn({ error: String(error) }, 'events cannot be read from NATS');
       }
-      if (!this.#isClosed) await delay(RETRY_MS);
+      if (this.isWaiting) await this.#room();
+      else if (!this.#isClosed) await delay(RETRY_MS);
     }
+  }
+
+  async #room(): Promise<void> {
+    while (this.isWaiting && !this.#isClosed) await delay(BEHIND_MS);
   }
 
   async #consume(): Promise<void> {
@@ -96,7 +102,14 @@ export class Follower {
     });
     this.#messages = messages;
     if (this.#isClosed) messages.stop();
-    for await (const { seq, data } of messages) this.#take(seq, data);
+    for await (const { seq, data } of messages) {
+      this.#take(seq, data);
+      // Nothing else holds the client back: it asks for more as soon as something comes.
+      if (this.isWaiting) break;
+    }
+    messages.stop();
+    // Otherwise the server would keep it for minutes; without an answer it is gone or goes by itself.
+    void consumer.delete().catch(() => {});
   }
 
   #take(n: number, data: Uint8Array): void {
@@ -109,8 +122,9 @@ export class Follower {
     const { to, channels, body, trace } = record;
     const bytes = stamp(body, formatEventId(this.#options.epoch, n));
     makeRoom(store, { to, channels, byteLength: bytes.length });
-    store.append([{ n, to, channels, bytes, trace }]);
-    this.#options.came(record, n, store.audience({ to, channels }));
+    const entry = { n, to, channels, bytes, trace };
+    store.append([entry]);
+    this.#options.came(record, n, () => store.audience(entry));
   }
 
   #lost(store: Replica, through: number): void {

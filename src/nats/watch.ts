@@ -34,6 +34,8 @@ export class Watch {
   readonly #options: WatchOptions;
   /** Newest number of the stream, as it was last told. */
   last: number;
+  /** Told after each look that was answered. */
+  onLook: () => void = () => {};
   #answeredAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
@@ -69,6 +71,7 @@ export class Watch {
       await this.#check(await this.#options.facts(), through);
       this.#answeredAt = performance.now();
       this.#gone = 0;
+      this.onLook();
     } catch (error) {
       // Away, or between two leaders: the next look says. Deleted: only a start makes it anew.
       this.#gone = isNotFound(error) ? this.#gone + 1 : 0;
@@ -99,7 +102,8 @@ export class Watch {
 
   #restartIfStuck({ last }: StreamFacts): void {
     const { follower } = this.#options;
-    const isStuck = follower.through < last && follower.through === this.#seen;
+    const isStuck =
+      follower.through < last && follower.through === this.#seen && !follower.isWaiting;
     this.#seen = follower.through;
     this.#stuck = isStuck ? this.#stuck + 1 : 0;
     if (this.#stuck < STUCK_LOOKS) return;

@@ -23,7 +23,7 @@ import { openApi } from '../openapi/document.ts';
 import type { KeyMemory } from '../publish/key-memory.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { Tally } from '../tally.ts';
-import { Crew, type CrewOptions } from '../threads/crew.ts';
+import { Crew } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { conditionsOf } from './backplane.ts';
 import { Handover, settled } from './handover.ts';
@@ -99,7 +99,13 @@ export class Server {
       this.#fronts = front;
       this.hub = front.hub;
     } else {
-      const crew = this.#crew({ connections: tally, log: (line) => log.write(line), failed });
+      const crew = new Crew({
+        ...{ config, logger, failed, connections: tally, epoch: this.#epoch },
+        log: (line) => log.write(line),
+        onAttendance: this.#people.tell,
+        takeHistory: (makeHub) => this.#handover.take(makeHub),
+      });
+      backplane?.onNewest((n) => crew.given(n));
       this.#fronts = crew;
       this.hub = crew.history;
     }
@@ -119,7 +125,7 @@ export class Server {
   async start(): Promise<void> {
     try {
       // Before anybody listens: a stream begins with what comes after it, not with what came before.
-      await this.#backplane?.follow(this.hub);
+      await this.#backplane?.follow(this.#fronts.store);
       await this.#listenControl();
       await this.#fronts.listen();
       await this.#listenCompat();
@@ -241,17 +247,6 @@ export class Server {
       compatAddress,
       'bindctl-compat',
     );
-  }
-
-  #crew(ways: Pick<CrewOptions, 'connections' | 'log' | 'failed'>): Crew {
-    return new Crew({
-      config: this.#config,
-      logger: this.#logger,
-      epoch: this.#epoch,
-      onAttendance: this.#people.tell,
-      takeHistory: (makeHub) => this.#handover.take(makeHub),
-      ...ways,
-    });
   }
 
   #controlHandler(address: ListenAddress): HttpHandler {

@@ -61,7 +61,10 @@ export interface EntryStore {
   admit(size: EntrySize): void;
   /** Takes entries in, in the order of their numbers. */
   append(entries: readonly NewEntry[]): void;
-  /** How many open streams the newest entry is meant for. A promise where others have to take it in first. */
+  /**
+   * How many open streams something is meant for: the entry appended last, or another. A promise where
+   * other threads have to take it in, and count, first.
+   */
   audience(address: Addressed): number | Promise<number>;
 }
 

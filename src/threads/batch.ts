@@ -20,11 +20,15 @@ type Listed = readonly [
 interface List {
   /** When the first of them came, in milliseconds of the clock that all threads have. */
   readonly since: number;
+  readonly lost?: number | undefined;
   readonly entries: readonly Listed[];
 }
 
 export interface Batch {
   readonly since: number;
+  /** Before the entries: what had not come through this number is gone; undefined: nothing is. */
+  readonly lost?: number | undefined;
+  /** One without a number (0) is only to be counted. */
   readonly entries: NewEntry[];
 }
 
@@ -36,12 +40,12 @@ const plain = (to: Recipients): Listed[2] => (typeof to === 'object' ? [...to] :
 const recipients = (to: Listed[2]): Recipients =>
   typeof to === 'string' ? to : to === null ? undefined : new Set(to);
 
-export function encodeBatch({ since, entries }: Batch, threads: number): SharedArrayBuffer {
+export function encodeBatch({ since, lost, entries }: Batch, threads: number): SharedArrayBuffer {
   const listed = entries.map(({ n, channels, to, bytes, trace }): Listed => {
     const entry = [n, channels, plain(to), bytes.length] as const;
     return trace === undefined ? entry : [...entry, trace];
   });
-  const list = JSON.stringify({ since, entries: listed } satisfies List);
+  const list = JSON.stringify({ since, lost, entries: listed } satisfies List);
   const listBytes = Buffer.byteLength(list);
   let at = INT * (2 + threads * entries.length);
   const frameBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -64,7 +68,8 @@ export function decodeBatch(memory: SharedArrayBuffer, threads: number): Batch {
     at += length;
     return { n, channels, to: recipients(to), bytes, trace };
   });
-  return { since: list.since, entries };
+  const { since, lost } = list;
+  return lost === undefined ? { since, entries } : { since, lost, entries };
 }
 
 /** Where one thread tells of each entry how many of its streams it is for. */

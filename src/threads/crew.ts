@@ -104,15 +104,21 @@ export class Crew implements Fronts {
     const { publicAddress } = this.#options.config;
     if (publicAddress.kind === 'unix') throw new Error('a path cannot be shared');
     const port = await portToShare(publicAddress, 'bind');
-    this.#newest[0] = BigInt(this.history.head);
+    this.given(this.history.head);
     this.#threads = Array.from({ length: this.#options.config.threadCount }, (_, thread) =>
       this.#startThread(thread),
     );
+    this.store.open();
     const revocations = this.history.revocations.list();
     await this.ask({ ask: 'revoke', revocations });
     this.#issuer?.start();
     const urls = await this.#callAll<string>({ do: 'listen', port });
     this.#url = urls[0]!;
+  }
+
+  /** Numbers through this one are given out, here or on another machine: a client may come with any of them. */
+  given(n: number): void {
+    if (BigInt(n) > this.#newest[0]!) Atomics.store(this.#newest, 0, BigInt(n));
   }
 
   start(): void {
@@ -161,7 +167,7 @@ export class Crew implements Fronts {
   }
 
   #send(batch: SharedArrayBuffer, through: number): void {
-    Atomics.store(this.#newest, 0, BigInt(through));
+    this.given(through);
     for (const thread of this.#threads) thread.post({ kind: 'append', batch });
   }
 

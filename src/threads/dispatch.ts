@@ -6,7 +6,7 @@
 import { threadsBehind } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Addressed, EntrySize, NewEntry } from '../log/entry.ts';
-import type { EntryStore } from '../publish/publisher.ts';
+import type { Replica } from '../publish/replica.ts';
 import { commonNow, countsOf, encodeBatch } from './batch.ts';
 
 /** Frames that a thread may have before it without having appended them, in bytes. Past it emits are refused. */
@@ -14,6 +14,8 @@ export const MAX_BEHIND_BYTES = 33_554_432;
 
 /** How long a thread may take to append, in milliseconds. Past it emits are refused. */
 export const MAX_BEHIND_MS = 5_000;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** Tells how many streams something is for. */
 type Told = (streams: number) => void;
@@ -38,12 +40,16 @@ export interface DispatchOptions {
   readonly now?: () => number;
 }
 
-export class Dispatch implements EntryStore {
+export class Dispatch implements Replica {
   readonly #options: DispatchOptions;
   readonly #now: () => number;
+  #isOpen = false;
+  /** Of this turn. */
   #entries: NewEntry[] = [];
+  #entryBytes = 0;
   /** When the first of them came. */
   #since = 0;
+  #lost: number | undefined;
   #told = new Map<number, Told>();
   /** Sent, oldest first. */
   readonly #sent: Sent[] = [];
@@ -76,17 +82,39 @@ export class Dispatch implements EntryStore {
     this.#options.history.admit(size);
   }
 
-  append(entries: readonly NewEntry[]): void {
-    this.#options.history.append(entries);
-    if (this.#entries.length === 0) {
-      this.#since = commonNow();
-      setImmediate(this.#send);
-    }
-    this.#entries.push(...entries);
+  get isBehind(): boolean {
+    return this.#sentBytes + this.#entryBytes > MAX_BEHIND_BYTES;
   }
 
-  /** Resolves when every thread has appended what was appended last. */
-  audience(_: Addressed): Promise<number> {
+  /** Takes over the place in the order; before `open`. */
+  startBehind(head: number): void {
+    this.#options.history.startBehind(head);
+  }
+
+  /** The threads are there, and have what the history has: from now on they get what comes. */
+  open(): void {
+    this.#isOpen = true;
+    this.#appendedThrough = this.head;
+  }
+
+  append(entries: readonly NewEntry[]): void {
+    this.#options.history.append(entries);
+    if (this.#isOpen) this.#add(entries);
+  }
+
+  /** In order: what of this turn came before goes before. */
+  lost(through: number): void {
+    if (this.#entries.length > 0) this.#send();
+    this.#options.history.lost(through);
+    if (!this.#isOpen) return;
+    this.#schedule();
+    this.#lost = through;
+  }
+
+  /** Resolves when every thread has appended what was appended before, and has counted. */
+  audience(address: Addressed): number | Promise<number> {
+    if (!this.#isOpen) return 0;
+    if (this.#entries.at(-1) !== address) this.#add([{ ...address, n: 0, bytes: NO_BYTES }]);
     return new Promise((resolve) => this.#told.set(this.#entries.length - 1, resolve));
   }
 
@@ -102,12 +130,27 @@ export class Dispatch implements EntryStore {
     return this.#sentBytes > MAX_BEHIND_BYTES || this.#now() - sentAt > MAX_BEHIND_MS;
   }
 
+  #add(entries: readonly NewEntry[]): void {
+    this.#schedule();
+    this.#entries.push(...entries);
+    for (const { bytes } of entries) this.#entryBytes += bytes.length;
+  }
+
+  #schedule(): void {
+    if (this.#entries.length > 0 || this.#lost !== undefined) return;
+    this.#since = commonNow();
+    setImmediate(this.#send);
+  }
+
   readonly #send = (): void => {
     const { threads, send } = this.#options;
-    const memory = encodeBatch({ since: this.#since, entries: this.#entries }, threads);
-    const through = this.#entries.at(-1)!.n;
-    const told = this.#told;
+    const [since, lost, entries, told] = [this.#since, this.#lost, this.#entries, this.#told];
+    if (entries.length === 0 && lost === undefined) return; // sent early in this turn
+    const memory = encodeBatch({ since, lost, entries }, threads);
+    const through = this.head;
     this.#entries = [];
+    this.#entryBytes = 0;
+    this.#lost = undefined;
     this.#told = new Map();
     this.#sentBytes += memory.byteLength;
     this.#sent.push({ memory, through, sentAt: this.#now(), told, missing: threads });

@@ -122,10 +122,11 @@ port.on('message', (message: ToThread) => {
 });
 
 function append(batch: SharedArrayBuffer): void {
-  const { since, entries } = decodeBatch(batch, data.threads);
+  const { since, lost, entries } = decodeBatch(batch, data.threads);
   front.hub.instruments.lots.ageMs = Math.max(0, commonNow() - since);
   attendance.tell(); // so that whoever is counted below is known to be here
-  front.hub.append(entries);
+  if (lost !== undefined) front.hub.lost(lost);
+  front.hub.append(entries.filter(({ n }) => n > 0));
   const counts = countsOf(batch, data.thread);
   for (const [i, entry] of entries.entries()) counts[i] = front.hub.audience(entry);
   tellAppended();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEventId } from '../../src/wire/event-id.ts';
 import { NATS_PROGRAMS, startNats, withoutNats } from '../support/nats.ts';
-import { ONE_THREAD, type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer } from '../support/server.ts';
 import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -11,7 +11,7 @@ import { eventually } from '../support/wait.ts';
 const skip = withoutNats();
 
 const startNode = (t: Owner, urls: string, args: readonly string[] = []): Promise<RunningServer> =>
-  startServer(t, ['-nats', urls, ...ONE_THREAD, ...args]);
+  startServer(t, ['-nats', urls, ...args]);
 
 const emit = async (
   { controlUrl }: RunningServer,

@@ -1,8 +1,9 @@
 /** A place for events of all nodes that keeps none of them. */
-import type { Replica } from '../../src/nats/follower.ts';
+import type { Replica } from '../../src/publish/replica.ts';
 
 export const emptyStore = (): Replica => ({
   head: 0,
+  isBehind: false,
   startBehind: () => {},
   admit: () => {},
   append: () => {},
