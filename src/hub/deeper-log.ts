@@ -10,6 +10,9 @@ import type { Flusher } from './flusher.ts';
 import type { Positions } from './positions.ts';
 import { type Stream, StreamState } from './stream.ts';
 
+/** Questions that a hub has open at a time; streams that have one wait for their turn, in the order in which they came. */
+export const MAX_ASKED = 64;
+
 /** Whose entries are asked for. Plain data, so that it can cross a thread or a machine. */
 export interface DeeperQuestion {
   readonly user: string;
@@ -51,6 +54,9 @@ export class DeeperReader {
   readonly #log: DeeperLog;
   readonly #flusher: Flusher;
   readonly #positions: Positions;
+  /** Streams that are to ask, each once. */
+  readonly #waiting = new Set<Stream>();
+  #askedCount = 0;
 
   constructor(log: DeeperLog, flusher: Flusher, positions: Positions) {
     this.#log = log;
@@ -62,12 +68,39 @@ export class DeeperReader {
   ask(stream: Stream, position: number): void {
     stream.state = StreamState.Asking;
     stream.position = position;
+    this.#waiting.add(stream);
+    this.#askNext();
+  }
+
+  /** A stream is over. */
+  forget(stream: Stream): void {
+    this.#waiting.delete(stream);
+  }
+
+  #askNext(): void {
+    for (const stream of this.#waiting) {
+      if (this.#askedCount >= MAX_ASKED) return;
+      this.#waiting.delete(stream);
+      // Otherwise blocked by a heartbeat meanwhile: it asks again when it goes on.
+      if (stream.state === StreamState.Asking) this.#read(stream, stream.position);
+    }
+  }
+
+  #read(stream: Stream, position: number): void {
+    this.#askedCount += 1;
     const channels = stream.channels.channels.map(({ name }) => name);
-    this.#log.read({ user: stream.user, channels, after: position }).then(
-      // In a turn of its own: in a handler of the addon every write would be four.
-      (range) => setImmediate(() => this.#answered(stream, position, range)),
-      () => stream.close('error'),
-    );
+    const question = { user: stream.user, channels, after: position };
+    this.#log
+      .read(question)
+      .then(
+        // In a turn of its own: in a handler of the addon every write would be four.
+        (range) => setImmediate(() => this.#answered(stream, position, range)),
+        () => stream.close('error'),
+      )
+      .finally(() => {
+        this.#askedCount -= 1;
+        this.#askNext();
+      });
   }
 
   #answered(stream: Stream, position: number, range: DeeperRange): void {

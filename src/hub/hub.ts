@@ -275,6 +275,7 @@ export class Hub {
       gapThrough: this.gapThroughOf(stream),
     });
     this.#positions.forget(stream);
+    this.#deeper?.forget(stream);
     this.#onClosed(stream, reason);
   }
 

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeeperLog, DeeperQuestion, DeeperRange } from '../../../src/hub/deeper-log.ts';
+import {
+  type DeeperLog,
+  type DeeperQuestion,
+  type DeeperRange,
+  MAX_ASKED,
+} from '../../../src/hub/deeper-log.ts';
 import { StreamState } from '../../../src/hub/stream.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
@@ -225,4 +230,46 @@ test('deeper log - the answer to an earlier question is not taken for that to a 
   await turns(4);
   await settle();
   assert.deepEqual(entriesIn(sink.text), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
+test('deeper log - so many questions are open at a time, the other streams wait for their turn', async () => {
+  const { hub, emit, open, settle, deeperLog } = setUp({ entries: 20 });
+  for (let i = 0; i < 10; i += 1) emit(['a']);
+  await turns(3);
+  const links = Array.from({ length: MAX_ASKED + 30 }, (_, i) => open(`user-${i}`, ['a'], 'e-0'));
+  await turns(3);
+  assert.equal(deeperLog.answers.length, MAX_ASKED);
+  // Some are gone before their turn; one is stuck, and its turn passes.
+  const waiting = links.slice(MAX_ASKED);
+  for (const { stream } of waiting.slice(0, 10)) stream.aborted();
+  const stuck = waiting[10]!;
+  stuck.sink.isFull = true;
+  hub.beat(stuck.stream);
+  deeperLog.answers.shift()!();
+  await turns(2);
+  assert.equal(deeperLog.answers.length, MAX_ASKED, 'one answer, one more question');
+  assert.equal(deeperLog.questions.at(-1)!.user, `user-${MAX_ASKED + 11}`);
+  await settle();
+  stuck.sink.isFull = false;
+  stuck.stream.writable();
+  await settle();
+  for (const { sink } of [...links.slice(0, MAX_ASKED), ...waiting.slice(10)])
+    assert.deepEqual(entriesIn(sink.text), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assert.equal(deeperLog.questions.length, links.length - 10);
+});
+
+test('deeper log - one that cannot be asked holds nobody up', async () => {
+  const asked: string[] = [];
+  const read = ({ user }: DeeperQuestion) => {
+    asked.push(user);
+    return Promise.reject(new Error('away'));
+  };
+  const hub = newHub({ retention: { capacity: 1 }, deeperLog: { read } });
+  for (let n = 1; n <= 3; n += 1)
+    append(hub, { n, channels: ['a'], to: undefined, bytes: Buffer.from(`<${n}>`) });
+  await turns(2);
+  const rest = { channels: ['a'], address: '', expiresAt: 9, lastEventId: 'e-0' };
+  for (let i = 0; i < MAX_ASKED * 2; i += 1) hub.open(new FakeSink(), { user: `${i}`, ...rest });
+  await turns(9);
+  assert.deepEqual([asked.length, hub.streams.size], [MAX_ASKED * 2, 0]);
 });
