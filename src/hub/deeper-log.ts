@@ -19,6 +19,8 @@ export interface DeeperQuestion {
   readonly channels: readonly string[];
   /** The stream has had everything through this number. */
   readonly after: number;
+  /** The hub that asks has everything behind this number itself. */
+  readonly upto: number;
 }
 
 export interface DeeperRange {
@@ -38,11 +40,23 @@ export interface DeeperLog {
   read(question: DeeperQuestion): Promise<DeeperRange>;
 }
 
+export interface Logs {
+  readonly index: ChannelIndex;
+  readonly head: number;
+  /** What lies below these in turn. */
+  readonly deeperLog: DeeperLog | undefined;
+}
+
 /** The answer out of a hub's own logs, to another that keeps less. */
-export function rangeOf(index: ChannelIndex, question: DeeperQuestion, head: number): DeeperRange {
+export function rangeOf(
+  { index, head, deeperLog }: Logs,
+  question: DeeperQuestion,
+): DeeperRange | Promise<DeeperRange> {
   const { user, channels, after } = question;
   return index.inspect(channels, (set) => {
     const missedThrough = set.missedThrough(user, after);
+    if (missedThrough > after && deeperLog !== undefined)
+      return deeperLog.read({ ...question, upto: missedThrough });
     const memo = set.rangesAfter(missedThrough);
     if (memo.isEmpty) setImmediate(() => memo.clear()); // shared by those who ask in this turn
     const range = memo.range(missedThrough, head);
@@ -51,24 +65,27 @@ export function rangeOf(index: ChannelIndex, question: DeeperQuestion, head: num
 }
 
 export class DeeperReader {
-  readonly #log: DeeperLog;
+  readonly log: DeeperLog;
   readonly #flusher: Flusher;
   readonly #positions: Positions;
-  /** Streams that are to ask, each once. */
-  readonly #waiting = new Set<Stream>();
+  /** Streams that are to ask, each once, and what the hub has itself. */
+  readonly #waiting = new Map<Stream, number>();
   #askedCount = 0;
 
   constructor(log: DeeperLog, flusher: Flusher, positions: Positions) {
-    this.#log = log;
+    this.log = log;
     this.#flusher = flusher;
     this.#positions = positions;
   }
 
-  /** Asks for what a Live stream gets behind `position`; it goes on when the answer is here. */
-  ask(stream: Stream, position: number): void {
+  /**
+   * Asks for what a Live stream gets behind `position`, and the hub does not have up to `upto`; it goes
+   * on when the answer is here.
+   */
+  ask(stream: Stream, position: number, upto: number): void {
     stream.state = StreamState.Asking;
     stream.position = position;
-    this.#waiting.add(stream);
+    this.#waiting.set(stream, upto);
     this.#askNext();
   }
 
@@ -78,19 +95,20 @@ export class DeeperReader {
   }
 
   #askNext(): void {
-    for (const stream of this.#waiting) {
+    for (const [stream, upto] of this.#waiting) {
       if (this.#askedCount >= MAX_ASKED) return;
       this.#waiting.delete(stream);
       // Otherwise blocked by a heartbeat meanwhile: it asks again when it goes on.
-      if (stream.state === StreamState.Asking) this.#read(stream, stream.position);
+      if (stream.state === StreamState.Asking) this.#read(stream, upto);
     }
   }
 
-  #read(stream: Stream, position: number): void {
+  #read(stream: Stream, upto: number): void {
     this.#askedCount += 1;
+    const { position } = stream;
     const channels = stream.channels.channels.map(({ name }) => name);
-    const question = { user: stream.user, channels, after: position };
-    this.#log
+    const question = { user: stream.user, channels, after: position, upto };
+    this.log
       .read(question)
       .then(
         // In a turn of its own: in a handler of the addon every write would be four.

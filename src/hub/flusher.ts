@@ -31,8 +31,8 @@ export interface FlusherOwner {
   readonly instruments: Instruments;
   /** Entries after `position` that may have been meant for this stream are gone. */
   missed(stream: Stream, position: number): void;
-  /** Asks a deeper log for them instead, if there is one. */
-  asksDeeper(stream: Stream, position: number): boolean;
+  /** Asks a deeper log for them instead, if there is one; none behind `upto` is gone from here. */
+  asksDeeper(stream: Stream, position: number, upto: number): boolean;
   /** Everything due has been written. */
   idle(): void;
 }
@@ -114,7 +114,7 @@ export class Flusher {
     const { channels, user } = stream;
     const from = channels.missedThrough(user, position);
     if (from > position) {
-      if (this.#owner.asksDeeper(stream, position)) return;
+      if (this.#owner.asksDeeper(stream, position, from)) return;
       stream.position = from;
       this.#owner.missed(stream, position);
       if (stream.state !== StreamState.Live) return;

@@ -15,7 +15,9 @@ export interface HubOptions {
   readonly olderEpochs?: readonly Epoch[];
   readonly notices: NoticeOptions;
   /** Where what this hub has evicted may still be; undefined: nowhere. */
-  readonly deeperLog?: DeeperLog;
+  readonly deeperLog?: DeeperLog | undefined;
+  /** That is another hub of this process, which tells of what they keep together. */
+  readonly isTail?: boolean;
   /** Number that the one order has reached, where this hub may not have everything yet; undefined: it has. */
   readonly newest?: () => number;
   /** An id that was passed by so many seconds ago has fallen behind; half the time to live by itself. */

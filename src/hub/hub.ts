@@ -39,14 +39,14 @@ export class Hub {
   readonly attendance: Attendance;
   readonly revocations: Revocations;
   readonly flow: Flow;
-  /** Channels that hold something, by when they are to `expire`. */
-  readonly aging: Timetable<Channel<Stream>>;
   readonly now: () => number;
   readonly instruments: Instruments;
   readonly #index: ChannelIndex;
   readonly #lineage: Lineage;
   readonly #positions: Positions;
   readonly #deeper: DeeperReader | undefined;
+  /** Another hub of this process keeps all that this one has, and more. */
+  readonly isTail: boolean;
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
   readonly #room: Room;
@@ -55,18 +55,18 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#lastStreamId = options.lastStreamId ?? 0;
     this.now = options.now ?? monotonicSeconds;
+    this.isTail = options.isTail ?? false;
     this.revocations = new Revocations(options.maxRevocations);
     this.instruments = new Instruments(this.now);
     this.#lineage = new Lineage(options.epoch, options.olderEpochs);
     this.#onClosed = options.onClosed ?? (() => {});
     this.#index = new ChannelIndex(options.retention, this.now);
-    this.aging = this.#index.retention.aging;
     this.attendance = new Attendance(this.#index, options.onAttendance);
     this.#flusher = new Flusher({
       instruments: this.instruments,
       missed: (stream, position) => this.#positions.missed(stream, position),
-      asksDeeper: (stream, position) => {
-        this.#deeper?.ask(stream, position);
+      asksDeeper: (stream, position, upto) => {
+        this.#deeper?.ask(stream, position, upto);
         return this.#deeper !== undefined;
       },
       idle: () => this.#room.flushed(),
@@ -85,7 +85,7 @@ export class Hub {
       flusher: this.#flusher,
       flow: this.flow,
       keepsOnlyNeeded: options.retention.capacity === 0,
-      isTail: options.deeperLog !== undefined,
+      hasDeeperLog: options.deeperLog !== undefined,
     });
     this.#positions = new Positions({
       flusher: this.#flusher,
@@ -147,8 +147,8 @@ export class Hub {
   }
 
   /** What lies behind a position here: the deeper log of a hub that keeps less. */
-  read(question: DeeperQuestion): DeeperRange {
-    return rangeOf(this.#index, question, this.head);
+  read(question: DeeperQuestion): DeeperRange | Promise<DeeperRange> {
+    return rangeOf({ index: this.#index, head: this.head, deeperLog: this.#deeper?.log }, question);
   }
 
   /** What has not come yet through this number is gone for good: streams are told, if they were behind. */
@@ -174,11 +174,6 @@ export class Hub {
   /** Bytes of entries that streams may still be waiting for. */
   get pendingBytes(): number {
     return this.#flusher.pendingBytes;
-  }
-
-  /** What it has evicted lies deeper as well. */
-  get isTail(): boolean {
-    return this.#deeper !== undefined;
   }
 
   #append({ n, to, channels: named, bytes, trace }: NewEntry): void {
@@ -256,6 +251,11 @@ export class Hub {
 
   get channels(): ReadonlyMap<string, Channel<Stream>> {
     return this.#index.channels;
+  }
+
+  /** Channels that hold something, by when they are to `expire`. */
+  get aging(): Timetable<Channel<Stream>> {
+    return this.retention.aging;
   }
 
   get retainedBytes(): number {

@@ -15,7 +15,7 @@ export interface RoomOptions {
   /** Without any history the logs still hold what Blocked streams have to get. */
   readonly keepsOnlyNeeded: boolean;
   /** What goes from here lies deeper as well: nothing is admitted, what is over the budget goes as soon as it may. */
-  readonly isTail: boolean;
+  readonly hasDeeperLog: boolean;
 }
 
 export class Room {
@@ -47,13 +47,13 @@ export class Room {
 
   /** Entries were appended. */
   appended(): void {
-    if (this.#options.isTail) this.#make(0);
+    if (this.#options.hasDeeperLog) this.#make(0);
     if (!this.#options.flusher.isDue) this.#trim();
   }
 
   /** Everything due has been written. */
   flushed(): void {
-    if (this.#options.isTail) this.#make(0);
+    if (this.#options.hasDeeperLog) this.#make(0);
     this.#trim();
   }
 

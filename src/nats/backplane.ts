@@ -7,22 +7,34 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 import type { Replica } from '../publish/replica.ts';
-import { connectTo, type Link, type NatsAddress } from './connect.ts';
+import { connectTo, isAtLeast, type Link, type NatsAddress } from './connect.ts';
 import { Emitter } from './emitter.ts';
 import { EpochKeeper, epochOf } from './epoch-record.ts';
 import { Follower } from './follower.ts';
-import { ensureStreams, factsOf, type StreamFacts, type StreamPolicy } from './streams.ts';
+import { PastEvents } from './past-events.ts';
+import { StreamLog } from './stream-log.ts';
+import {
+  ensureStreams,
+  factsOf,
+  type StreamFacts,
+  type StreamPolicy,
+  type StreamState,
+} from './streams.ts';
 import { Watch } from './watch.ts';
 
 /** How long a start waits for NATS, in milliseconds. */
 const START_MS = 30_000;
 
 const RETRY_MS = 500;
+
+/** What a start reads of the stream at most, the newest of it, in events and in bytes; the rest is read when it is asked for. */
+const START_EVENTS = 50_000;
+const START_BYTES = 67_108_864;
 
 export interface BackplaneOptions {
   readonly address: NatsAddress;
@@ -36,10 +48,11 @@ interface Parts {
   /** For events on their way here, and for everything else: answers do not wait behind events. */
   readonly inbound: Link;
   readonly outbound: Link;
+  readonly jsm: JetStreamManager;
   readonly keeper: EpochKeeper;
   readonly facts: () => Promise<StreamFacts>;
   readonly epoch: string;
-  readonly atStart: StreamFacts;
+  readonly atStart: StreamState;
 }
 
 export class Backplane implements Publisher {
@@ -51,6 +64,8 @@ export class Backplane implements Publisher {
   readonly #follower: Follower;
   readonly #emitter: Emitter;
   readonly #watch: Watch;
+  /** What lies below the memory of a node. */
+  readonly log: StreamLog;
   #store: Replica | undefined;
 
   /** Waits for NATS. @throws TidingsError `CONFIG_INVALID`, `BACKPLANE_DOWN` */
@@ -77,7 +92,7 @@ export class Backplane implements Publisher {
     const { inbound, outbound, keeper, facts, epoch, atStart } = parts;
     this.#parts = parts;
     this.epoch = epoch;
-    this.#before = atStart.first - 1;
+    this.#before = beginningOf(atStart);
     this.#follower = new Follower({
       js: jetstream(inbound.connection),
       epoch,
@@ -86,6 +101,12 @@ export class Backplane implements Publisher {
       logger,
     });
     this.#watch = new Watch({ keeper, facts, epoch, follower: this.#follower, atStart, failed });
+    const past = this.#pastEvents();
+    this.log = new StreamLog({
+      read: (wanted) => past.read(wanted),
+      first: () => this.#watch.first,
+      logger,
+    });
     this.#emitter = new Emitter({
       link: outbound,
       epoch,
@@ -138,6 +159,7 @@ export class Backplane implements Publisher {
   async close(): Promise<void> {
     this.#watch.stop();
     this.#emitter.close();
+    this.log.close();
     const { inbound, outbound } = this.#parts;
     await Promise.all([
       this.#follower.close(),
@@ -146,10 +168,28 @@ export class Backplane implements Publisher {
     ]);
   }
 
+  #pastEvents(): PastEvents {
+    const { inbound, jsm } = this.#parts;
+    const server = () => inbound.connection.info;
+    return new PastEvents({
+      ...{ jsm, js: jetstream(inbound.connection), epoch: this.epoch },
+      isUp: () => inbound.isUp,
+      takesSubjects: () => isAtLeast(server()?.version ?? '', [2, 10]),
+      maxMessageBytes: () => server()?.max_payload ?? 0,
+    });
+  }
+
   get #entries(): EntryStore {
     if (this.#store === undefined) throw new Error('emitted before there was a store');
     return this.#store;
   }
+}
+
+/** The number behind which a start reads. */
+export function beginningOf({ first, last, bytes }: StreamState): number {
+  const count = last - first + 1;
+  if (count === 0) return last;
+  return last - Math.ceil(count * Math.min(1, START_EVENTS / count, START_BYTES / bytes));
 }
 
 async function prepare({ address, policy }: BackplaneOptions): Promise<Parts> {
@@ -164,7 +204,7 @@ async function prepare({ address, policy }: BackplaneOptions): Promise<Parts> {
     const facts = () => factsOf(jsm);
     const keeper = new EpochKeeper(jsm, jetstream(outbound.connection));
     const epoch = epochOf(await keeper.update(facts));
-    return { inbound, outbound, keeper, facts, epoch, atStart: await facts() };
+    return { inbound, outbound, jsm, keeper, facts, epoch, atStart: await facts() };
   } catch (error) {
     for (const { connection } of opened) await connection.close();
     throw error;

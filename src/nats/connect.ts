@@ -61,6 +61,12 @@ export async function connectTo(address: NatsAddress, name: string): Promise<Lin
   return link;
 }
 
+/** Whether a server's version is this one or a later one. */
+export function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+}
+
 async function follow(link: { readonly connection: NatsConnection; isUp: boolean }): Promise<void> {
   for await (const { type } of link.connection.status()) {
     if (type === 'disconnect') link.isUp = false;

@@ -5,9 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConsumerMessages, DeliverPolicy, type JetStreamClient } from '@nats-io/jetstream';
-import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { EntryStore } from '../publish/publisher.ts';
 import type { Replica } from '../publish/replica.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { stamp } from '../wire/frame.ts';
@@ -121,7 +119,6 @@ export class Follower {
     if (record === undefined) return this.#unreadable(n);
     const { to, channels, body, trace } = record;
     const bytes = stamp(body, formatEventId(this.#options.epoch, n));
-    makeRoom(store, { to, channels, byteLength: bytes.length });
     const entry = { n, to, channels, bytes, trace };
     store.append([entry]);
     this.#options.came(record, n, () => store.audience(entry));
@@ -141,14 +138,5 @@ export class Follower {
       { n },
       'an event in NATS was not written by this version of tidings and is left out: only tidings may write below tidings.e',
     );
-  }
-}
-
-// It is in the stream and has its number: what cannot be made room for is appended all the same.
-function makeRoom(store: EntryStore, size: Parameters<EntryStore['admit']>[0]): void {
-  try {
-    store.admit(size);
-  } catch (error) {
-    if (!(error instanceof TidingsError)) throw error;
   }
 }

@@ -26,6 +26,13 @@ export interface StreamFacts {
   readonly last: number;
 }
 
+export interface StreamState extends StreamFacts {
+  /** What they take on disk. */
+  readonly bytes: number;
+  /** Numbers between them that it does not have: taken out by hand, or by a disk that failed. */
+  readonly deletedCount: number;
+}
+
 /** @throws TidingsError `CONFIG_INVALID` when the stream is there and is another than it would be made now */
 export async function ensureStreams(jsm: JetStreamManager, policy: StreamPolicy): Promise<void> {
   const { replicas, historySeconds, maxBytes } = policy;
@@ -60,11 +67,18 @@ export async function ensureStreams(jsm: JetStreamManager, policy: StreamPolicy)
 }
 
 /** What its leader says of the stream. */
-export async function factsOf(jsm: JetStreamManager): Promise<StreamFacts> {
+export async function factsOf(jsm: JetStreamManager): Promise<StreamState> {
   const { created, state } = await jsm.streams.info(STREAM);
   const last = state.last_seq;
   const first = state.messages === 0 ? last + 1 : state.first_seq;
-  return { created: Date.parse(created), first, last };
+  const { bytes, num_deleted: deletedCount = 0 } = state;
+  return { created: Date.parse(created), first, last, bytes, deletedCount };
+}
+
+/** Those numbers, ascending. */
+export async function holesOf(jsm: JetStreamManager): Promise<number[]> {
+  const { state } = await jsm.streams.info(STREAM, { deleted_details: true });
+  return (state.deleted ?? []).sort((a, b) => a - b);
 }
 
 type Added = Parameters<JetStreamManager['streams']['add']>[0];

@@ -18,11 +18,15 @@ export const EPOCH_STREAM = 'TIDINGS_EPOCH';
 export const EPOCH_SUBJECT = 'tidings.epoch';
 
 const ONE_CHANNEL = 'tidings.e.c.';
-const SEVERAL_CHANNELS = 'tidings.e.m';
+export const SEVERAL_CHANNELS = 'tidings.e.m';
 
 /** Where an event for these channels lies. */
 export const subjectOf = (channels: readonly string[]): string =>
   channels.length === 1 ? ONE_CHANNEL + tokensOf(channels[0]!) : SEVERAL_CHANNELS;
+
+/** Where all events lie that are for one channel whose name begins with this stem, which ends with a slash. */
+export const subjectBelow = (stem: string): string =>
+  `${ONE_CHANNEL}${tokensOf(stem.slice(0, -1))}.>`;
 
 /** A name as levels of a subject; no two names have the same. */
 export const tokensOf = (name: string): string => name.split('/').map(encodeLevel).join('.');

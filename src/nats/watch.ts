@@ -34,6 +34,8 @@ export class Watch {
   readonly #options: WatchOptions;
   /** Newest number of the stream, as it was last told. */
   last: number;
+  /** Of its oldest event, as it was last told. */
+  first: number;
   /** Told after each look that was answered. */
   onLook: () => void = () => {};
   #answeredAt = performance.now();
@@ -48,6 +50,7 @@ export class Watch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.last = options.atStart.last;
+    this.first = options.atStart.first;
   }
 
   start(): void {
@@ -93,6 +96,7 @@ export class Watch {
     this.#wasBack = isBack;
     if (isBack) return;
     this.last = facts.last;
+    this.first = facts.first;
     this.#restartIfStuck(facts);
     this.#looks += 1;
     if (this.#looks % RECORD_LOOKS !== 0) return;

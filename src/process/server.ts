@@ -87,11 +87,8 @@ export class Server {
     this.#handover = new Handover(config.snapshot, logger, this.#keys);
     if (config.threadCount === 1) {
       const front = soleFront({
-        config,
-        logger,
-        connections: this.#connections,
-        epoch: this.#epoch,
-        handover: this.#handover,
+        ...{ config, logger, connections: this.#connections },
+        ...{ epoch: this.#epoch, handover: this.#handover, deeperLog: backplane?.log },
         // What another node has given out may not have come here yet.
         newest: () => Math.max(this.hub.head, this.#backplane?.newest ?? 0),
         onAttendance: this.#people.tell,
@@ -101,6 +98,7 @@ export class Server {
     } else {
       const crew = new Crew({
         ...{ config, logger, failed, connections: tally, epoch: this.#epoch },
+        deeperLog: backplane?.log,
         log: (line) => log.write(line),
         onAttendance: this.#people.tell,
         takeHistory: (makeHub) => this.#handover.take(makeHub),

@@ -2,12 +2,14 @@
 import { BYTES_PER_MEGABYTE } from '../config/config.ts';
 import { Front, type FrontOptions } from '../front/front.ts';
 import type { OnAttendance } from '../hub/attendance.ts';
+import type { DeeperLog } from '../hub/deeper-log.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Handover } from './handover.ts';
 
 export interface SoleFrontOptions extends Pick<FrontOptions, 'config' | 'logger' | 'connections'> {
   readonly epoch: string;
   readonly handover: Handover;
+  readonly deeperLog: DeeperLog | undefined;
   /** As the hub takes it. */
   readonly newest: () => number;
   readonly onAttendance: OnAttendance;
@@ -17,6 +19,7 @@ export interface SoleFrontOptions extends Pick<FrontOptions, 'config' | 'logger'
 export function soleFront({
   epoch,
   handover,
+  deeperLog,
   newest,
   onAttendance,
   ...parts
@@ -34,7 +37,10 @@ export function soleFront({
     makeHub: (onClosed) =>
       handover.take(
         (olderEpochs) =>
-          new Hub({ retention, epoch, olderEpochs, notices, newest, onClosed, onAttendance }),
+          new Hub({
+            ...{ retention, epoch, olderEpochs, deeperLog, notices, newest },
+            ...{ onClosed, onAttendance },
+          }),
       ),
   });
 }

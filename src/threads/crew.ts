@@ -9,6 +9,7 @@ import { tlsFiles } from '../front/tls-files.ts';
 import { portToShare } from '../http/listener.ts';
 import type { OnAttendance } from '../hub/attendance.ts';
 import { Clockwork } from '../hub/clockwork.ts';
+import type { DeeperLog } from '../hub/deeper-log.ts';
 import { Hub } from '../hub/hub.ts';
 import type { AnswerTo, Question } from '../hub/questions.ts';
 import type { Epoch } from '../log/lineage.ts';
@@ -35,6 +36,8 @@ export interface CrewOptions {
   readonly epoch: string;
   readonly logger: Logger;
   readonly connections: Tally;
+  /** Where what the history has evicted may still be; undefined: nowhere. */
+  readonly deeperLog?: DeeperLog | undefined;
   /** Makes the hub that keeps everything. */
   readonly takeHistory: (makeHub: (olderEpochs: readonly Epoch[]) => Hub) => Hub;
   /** Told of what each thread's hub tells. */
@@ -229,7 +232,7 @@ export class Crew implements Fronts {
   }
 
   #emptyHistory(olderEpochs: readonly Epoch[]): Hub {
-    const { config, epoch } = this.#options;
+    const { config, epoch, deeperLog } = this.#options;
     this.#olderEpochs = olderEpochs;
     const tails = config.history === 0 ? 0 : this.#tailBytes * config.threadCount;
     return new Hub({
@@ -240,6 +243,7 @@ export class Crew implements Fronts {
       },
       epoch,
       olderEpochs,
+      deeperLog,
       notices: { isOn: config.notices, heartbeatSeconds: config.heartbeat },
     });
   }

@@ -23,7 +23,8 @@ const PROGRAM = new URL('./worker.js', import.meta.url);
 export interface ThreadOwner {
   /** It has appended the oldest batch that it had not yet. */
   appended(thread: number): void;
-  read(question: DeeperQuestion): DeeperRange;
+  /** Rejects when the process ends: then nothing is answered. */
+  read(question: DeeperQuestion): DeeperRange | Promise<DeeperRange>;
   /** A stream there wants a place. */
   enter(thread: number, owner: Owner): Guest | Refusal | Promise<Guest | Refusal>;
   left(guest: Guest): void;
@@ -91,10 +92,8 @@ export class Thread {
         return this.#take(message.id)?.resolve(message.value as never);
       case 'refusal':
         return this.#take(message.id)?.reject(errorOf(message.error));
-      case 'read': {
-        const range = this.#owner.read(message.question);
-        return this.post({ kind: 'range', id: message.id, range });
-      }
+      case 'read':
+        return this.#read(message.id, message.question);
       case 'guests':
         for (const note of message.notes) this.#receive(note);
         return;
@@ -116,6 +115,16 @@ export class Thread {
     const entry = this.#owner.enter(this.#number, owner);
     if (!(entry instanceof Promise)) return this.#entries.add({ id, entry });
     void entry.then((later) => this.#entries.add({ id, entry: later }));
+  }
+
+  #read(id: number, question: DeeperQuestion): void {
+    const range = this.#owner.read(question);
+    if (range instanceof Promise)
+      range.then(
+        (late) => this.post({ kind: 'range', id, range: late }),
+        () => {},
+      );
+    else this.post({ kind: 'range', id, range });
   }
 
   async #lookUp(id: number, kid: string | undefined): Promise<void> {

@@ -83,6 +83,7 @@ const front: Front = new Front({
       staleSeconds: config['history-ttl'] / 2,
       lastStreamId: data.thread * STREAM_IDS,
       newest: () => Number(Atomics.load(newest, 0)),
+      isTail: true,
       deeperLog: {
         read: (question) =>
           new Promise((resolve) => {

@@ -99,7 +99,9 @@ test('deeper log - what the hub has evicted comes from below, then from its own 
   await settle();
   assert.deepEqual(entriesIn(sink.text), [2, 3, 4, 6, 7, 8, 9, 11, 12]);
   assert.ok(!sink.text.includes('tidings.gap'));
-  assert.deepEqual(deeperLog.questions[0], { user: 'ann', channels: ['a', 'b'], after: 1 });
+  assert.deepEqual(deeperLog.questions[0], {
+    ...{ user: 'ann', channels: ['a', 'b'], after: 1, upto: 8 },
+  });
 });
 
 test('deeper log - a gap is told only when it is missing there too, once, and what is left follows', async () => {
