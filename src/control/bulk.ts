@@ -73,14 +73,15 @@ export class Bulk {
 
   async #takeAll(piece: Buffer): Promise<void> {
     const { pendingBytes } = this.#options;
-    for (const line of this.#lines.push(piece)) {
-      if (this.#isStopped) return;
+    this.#lines.push(piece);
+    for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
       const waits = this.#take(line);
       if (waits !== undefined) await waits;
       if (this.#isStopped) return;
       this.#count += 1;
       const isMuch = pendingBytes() > MAX_PENDING_BYTES;
-      if (isMuch || this.#count % LINES_PER_CLOCK_CHECK === 0) await this.#breathe();
+      if (isMuch || (this.#count % LINES_PER_CLOCK_CHECK === 0 && this.#isSliceOver))
+        await this.#breathe();
     }
   }
 
@@ -153,9 +154,12 @@ export class Bulk {
       });
   }
 
+  get #isSliceOver(): boolean {
+    return performance.now() >= this.#sliceEnd;
+  }
+
   async #breathe(): Promise<void> {
     const { pendingBytes } = this.#options;
-    if (performance.now() < this.#sliceEnd && pendingBytes() <= MAX_PENDING_BYTES) return;
     do await nextTurn();
     while (pendingBytes() > MAX_PENDING_BYTES);
     this.#sliceEnd = performance.now() + SLICE_MS;

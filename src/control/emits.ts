@@ -4,11 +4,12 @@ import { type Answer, json } from '../http/answer.ts';
 import type { BodyPieces } from '../http/body-pieces.ts';
 import { Counts } from '../hub/counts.ts';
 import type { Logger } from '../logger.ts';
-import type { Published, Publisher } from '../publish/publisher.ts';
+import type { OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 import { Bulk } from './bulk.ts';
 import { BulkReport, type Outcome } from './bulk-report.ts';
 import { type Fields, parseLine } from './fields.ts';
-import { type EmitMarks, keyOf, parseEmit } from './requests.ts';
+import { flatEvent } from './flat-line.ts';
+import { keyOf, parseEmit, requestKey } from './requests.ts';
 import type { Call } from './router.ts';
 import { traceOf } from './trace.ts';
 
@@ -59,7 +60,10 @@ export class Emits {
     const done = (published: Published) => this.#emitted(published, trace);
     const failed = (error: unknown) => this.#failed(error);
     try {
-      const published = this.#publish(fields, { trace, key: keyOf(fields, head) });
+      const key = keyOf(fields, head);
+      this.#options.checkOpen();
+      const event = parseEmit(fields, { trace, key, namesOffline: true });
+      const published = this.#options.publisher.publish(event);
       // A promise costs a turn of the loop, and the order of one process needs none.
       return published instanceof Promise ? published.then(done, failed) : done(published);
     } catch (error) {
@@ -86,19 +90,20 @@ export class Emits {
 
   /** Each line for itself. */
   lines(pieces: BodyPieces, { head }: Call): Promise<Answer> {
-    const { maxLineBytes, pendingBytes } = this.#options;
+    const { maxLineBytes, pendingBytes, publisher, checkOpen } = this.#options;
     const trace = traceOf(head.traceparent);
-    const emit = (text: string, line: number) => {
+    const eventOf = (text: string, line: number): OutgoingEvent => {
+      const flat = flatEvent(text, { trace, key: requestKey(head, line) });
+      if (flat !== undefined) return flat;
       const fields = parseLine(text);
-      return this.#publish(fields, { trace, key: keyOf(fields, head, line) });
+      return parseEmit(fields, { trace, key: keyOf(fields, head, line) });
+    };
+    const emit = (text: string, line: number) => {
+      checkOpen();
+      return publisher.publish(eventOf(text, line));
     };
     const report = new BulkReport(this.counts);
     return new Bulk({ maxLineBytes, pendingBytes, emit, report }).run(pieces);
-  }
-
-  #publish(fields: Fields, more: EmitMarks): Published | Promise<Published> {
-    this.#options.checkOpen();
-    return this.#options.publisher.publish(parseEmit(fields, more));
   }
 
   #emitted(published: Published, trace: string | undefined): Answer {

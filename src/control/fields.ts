@@ -24,7 +24,7 @@ export interface Fields {
    * By name; a field repeated in a form, or a JSON array, is an array. Never inherited properties, and
    * null only for `data`, where it is a value like any other.
    */
-  readonly values: ReadonlyMap<string, unknown>;
+  readonly values: Pick<ReadonlyMap<string, unknown>, 'get'>;
   /** A value of a JSON body as it was written, undefined when absent. @throws `FIELD_INVALID` when too deep */
   sourceOf(name: string): string | undefined;
 }
@@ -122,10 +122,33 @@ function listFields(list: readonly unknown[], text: string): readonly Fields[] {
 
 function jsonFields(value: unknown, source: () => string): Fields | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  const values = new Map<string, unknown>();
-  for (const [name, member] of Object.entries(value))
-    if (member !== null || name === 'data') values.set(name, member);
-  return { isForm: false, values, sourceOf: (name) => memberSource(source(), name) };
+  return new JsonFields(value, source);
+}
+
+/** Hot path: for every line of an upload. */
+class JsonFields implements Fields {
+  readonly isForm = false;
+  readonly #members: object;
+  readonly #source: () => string;
+
+  constructor(members: object, source: () => string) {
+    this.#members = members;
+    this.#source = source;
+  }
+
+  get values(): this {
+    return this;
+  }
+
+  get(name: string): unknown {
+    if (!Object.hasOwn(this.#members, name)) return undefined;
+    const value: unknown = Reflect.get(this.#members, name);
+    return value === null && name !== 'data' ? undefined : value;
+  }
+
+  sourceOf(name: string): string | undefined {
+    return memberSource(this.#source(), name);
+  }
 }
 
 function parseJson(text: string, what: 'body' | 'line'): unknown {

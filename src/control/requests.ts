@@ -34,16 +34,21 @@ export interface TokenContext {
   readonly position: () => string;
 }
 
-/** What an emit is known by besides its fields. */
-export type EmitMarks = Pick<OutgoingEvent, 'trace' | 'key'>;
+/** What an event has besides its fields. */
+export type EmitContext = Pick<OutgoingEvent, 'trace' | 'key' | 'namesOffline'>;
 
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
-export function parseEmit(fields: Fields, { trace, key }: EmitMarks = {}): OutgoingEvent {
+export function parseEmit(
+  fields: Fields,
+  { trace, key, namesOffline }: EmitContext = {},
+): OutgoingEvent {
   const to = recipients(valuesOf(fields, 'userId', MAX_USERS_PER_EMIT));
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_EMIT));
   checkChannels(channels, emitChannelFault);
+  const text = bodyOf(fields);
   const receiptSeconds = receiptOf(fields, to);
-  return { to, channels, body: bodyOf(fields), receiptSeconds, trace, key };
+  const body = receiptSeconds === undefined ? text : ownText(text); // kept until then
+  return { to, channels, body, receiptSeconds, trace, key, namesOffline };
 }
 
 /** Longest key, in characters. */
@@ -60,12 +65,16 @@ export interface KeyHeader {
  * place in a request that has several, from 1. @throws TidingsError `FIELD_INVALID`
  */
 export function keyOf(fields: Fields, head: KeyHeader, line?: number): EventKey | undefined {
-  const ofRequest = requestKey(head.idempotencyKey, line);
+  const ofRequest = requestKey(head, line);
   const own = fields.values.get('key');
   return own === undefined ? ofRequest : { name: checkKey('key', numberAsName(own)) };
 }
 
-function requestKey(header: string, line: number | undefined): EventKey | undefined {
+/** The key of an event that has none of its own. @throws TidingsError `FIELD_INVALID` */
+export function requestKey(
+  { idempotencyKey: header }: KeyHeader,
+  line: number | undefined,
+): EventKey | undefined {
   if (header === '') return undefined;
   // The draft of the header has it in quotes, its users have not.
   return { name: checkKey('Idempotency-Key', header.replace(/^"(.*)"$/, '$1')), line };

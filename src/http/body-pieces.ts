@@ -2,7 +2,8 @@
  * A body of any length, in pieces as they are asked for. Whoever sends it waits meanwhile: the socket is
  * paused while a piece is there that nobody has asked for, so that no more of a body is in memory than
  * one piece that is worked on, and what the server reads at once: 512 KiB with the addon for Node 20, with
- * that for Node 24 all that the kernel's receive buffer holds.
+ * that for Node 24 all that the kernel's receive buffer holds. Two buffers take turns: one of its own for each
+ * piece would be garbage that V8 lets lie until it has as much of another kind.
  */
 import { Body } from './body.ts';
 import type { HttpResponse } from './uws.ts';
@@ -17,7 +18,9 @@ export class BodyPieces {
   readonly #silenceMs: number | undefined;
   #state: 'coming' | 'whole' | 'cut' = 'coming';
   /** Bytes nobody has asked for yet. */
-  #waiting: Body | undefined;
+  #waiting = new Body(Number.POSITIVE_INFINITY);
+  /** The piece that is worked on. */
+  #given = new Body(Number.POSITIVE_INFINITY);
   #asked: ((piece: Buffer | undefined) => void) | undefined;
   #isPaused = false;
   #silence: NodeJS.Timeout | undefined;
@@ -29,17 +32,16 @@ export class BodyPieces {
 
   /** All of it has come. False as long as more may come, or when the rest never will. */
   get isWhole(): boolean {
-    return this.#state === 'whole' && this.#waiting === undefined;
+    return this.#state === 'whole' && this.#waiting.size === 0;
   }
 
   /**
-   * The next piece, to be kept by the caller; undefined at the end, and when the rest will never come.
-   * To be called again only when it has resolved.
+   * The next piece, whose bytes are there until the next call; undefined at the end, and when the rest will
+   * never come. To be called again only when it has resolved.
    */
   next(): Promise<Buffer | undefined> {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting === undefined && this.#state === 'coming') {
+    const isEmpty = this.#waiting.size === 0;
+    if (isEmpty && this.#state === 'coming') {
       const piece = new Promise<Buffer | undefined>((resolve) => {
         this.#asked = resolve;
       });
@@ -48,16 +50,15 @@ export class BodyPieces {
     }
     // A connection that stayed paused would never be read again.
     if (this.#state === 'whole') this.#resume();
-    return Promise.resolve(waiting?.bytes);
+    return Promise.resolve(isEmpty ? undefined : this.#turn());
   }
 
   /** Bytes have come, which are copied: the addon takes its memory back. */
   push(chunk: ArrayBuffer): void {
     clearTimeout(this.#silence);
     if (chunk.byteLength === 0 || this.#state !== 'coming') return;
-    if (this.#asked !== undefined) return this.#give(Buffer.from(chunk.slice(0)));
-    this.#waiting ??= new Body(Number.POSITIVE_INFINITY);
     this.#waiting.append(new Uint8Array(chunk));
+    if (this.#asked !== undefined) return this.#give(this.#turn());
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.#res.pause();
@@ -85,6 +86,15 @@ export class BodyPieces {
     const give = this.#asked;
     this.#asked = undefined;
     give?.(piece);
+  }
+
+  // What has come is worked on, and what was worked on takes what comes.
+  #turn(): Buffer {
+    const done = this.#given;
+    this.#given = this.#waiting;
+    this.#waiting = done;
+    done.clear();
+    return this.#given.bytes;
   }
 
   #listen(): void {

@@ -21,6 +21,15 @@ export class Body {
     return true;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes other pieces, into the same memory. */
+  clear(): void {
+    this.#size = 0;
+  }
+
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#size);
   }

@@ -27,6 +27,8 @@ export class Channel<S extends Member> implements Timed {
   overlap: Overlap | undefined;
   /** A flush of all of this channel's streams is due. Owned by the flusher. */
   isQueued = false;
+  /** Entries came that may be over its capacity. Owned by `Room`. */
+  isUntrimmed = false;
   dueAt = NEVER;
   #ranges: RangeMemo | undefined;
 

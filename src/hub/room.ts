@@ -20,7 +20,7 @@ export interface RoomOptions {
 
 export class Room {
   readonly #options: RoomOptions;
-  readonly #untrimmed = new Set<Channel<Stream>>();
+  readonly #untrimmed: Channel<Stream>[] = [];
 
   constructor(options: RoomOptions) {
     this.#options = options;
@@ -42,7 +42,9 @@ export class Room {
 
   /** An entry has come into the log of this channel. */
   touched(channel: Channel<Stream>): void {
-    this.#untrimmed.add(channel);
+    if (channel.isUntrimmed) return;
+    channel.isUntrimmed = true;
+    this.#untrimmed.push(channel);
   }
 
   /** Entries were appended. */
@@ -76,9 +78,10 @@ export class Room {
     const { index } = this.#options;
     const { through } = this;
     for (const channel of this.#untrimmed) {
+      channel.isUntrimmed = false;
       index.retention.trim(channel, through);
       index.forgetUnused(channel);
     }
-    this.#untrimmed.clear();
+    this.#untrimmed.length = 0;
   }
 }

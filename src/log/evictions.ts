@@ -6,10 +6,11 @@
  */
 
 import { BELOW_OVERHEAD_BYTES, Below } from './below.ts';
+import { FreshMap, PLACE_BYTES } from './fresh-map.ts';
 import { stemsOf } from './prefix.ts';
 
-/** What a fact costs besides the characters of its names: a string, a slot of a map, a number, in bytes. */
-export const FACT_OVERHEAD_BYTES = 80;
+/** What a fact costs besides the characters of its names, in bytes. */
+export const FACT_OVERHEAD_BYTES = PLACE_BYTES;
 
 /**
  * Facts give way in lots, down to this share of the limit. A map passes by all that was deleted at its
@@ -24,7 +25,7 @@ export class Evictions {
   readonly #limitBytes: number;
   readonly #gaveWay: (channel: string, n: number) => boolean;
   // Channel, or channel LF user (names hold no control characters), to number; oldest fact first.
-  readonly #facts = new Map<string, number>();
+  readonly #facts = new FreshMap();
   /** Their keys by prefix, from the first question about one on. */
   #below: Below<string> | undefined;
   /** Bytes of all facts. */
@@ -85,16 +86,16 @@ export class Evictions {
   }
 
   #set(key: string, n: number): void {
-    this.newest = Math.max(this.newest, n);
-    const known = this.#facts.get(key);
-    if (known !== undefined && known >= n) return;
-    if (known === undefined) this.#add(key);
-    else this.#facts.delete(key);
-    this.#facts.set(key, n);
+    const { newest } = this;
+    this.newest = Math.max(newest, n);
+    // The newest so far is newer than what is known of this one.
+    if (n < newest && (this.#facts.get(key) ?? 0) >= n) return;
+    if (!this.#facts.set(key, n)) return;
+    this.#grew(key);
     if (this.bytes > this.#limitBytes) this.#giveWay();
   }
 
-  #add(key: string): void {
+  #grew(key: string): void {
     this.bytes += sizeOf(key);
     if (this.#below === undefined) return;
     this.#below.add(channelOf(key), key);

@@ -6,7 +6,7 @@ import type { Roster } from './roster.ts';
 /** Users named in one answer at most. */
 export const MAX_OFFLINE_TOLD = 1_000;
 
-/** A publisher whose answers name who is offline; those that are for everyone cost nothing. */
+/** A publisher whose answers name who is offline, where that is asked for. */
 export class AbsenteesPublisher implements Publisher {
   readonly #publisher: Publisher;
   readonly #users: Roster;
@@ -18,7 +18,7 @@ export class AbsenteesPublisher implements Publisher {
 
   publish(event: OutgoingEvent): Published | Promise<Published> {
     const published = this.#publisher.publish(event);
-    if (event.to === undefined) return published;
+    if (event.to === undefined || event.namesOffline !== true) return published;
     // Not before every thread has it: who came meanwhile gets it.
     return published instanceof Promise
       ? published.then((late) => this.#told(event.to, late))

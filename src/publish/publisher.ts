@@ -31,6 +31,8 @@ export interface OutgoingEvent {
   readonly trace?: string | undefined;
   /** Undefined: an event whatever was emitted before. */
   readonly key?: EventKey | undefined;
+  /** Its answer is to say who is offline: that of many events has no place for it. */
+  readonly namesOffline?: boolean | undefined;
 }
 
 export interface Published {

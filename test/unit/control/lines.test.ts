@@ -11,7 +11,10 @@ function cut(pieces: readonly Buffer[], maxBytes = 40): Told[] {
   const told: Told[] = [];
   const tell = (line: { number: number; text: string | Error }) =>
     told.push([line.number, line.text instanceof Error ? line.text.message : line.text]);
-  for (const piece of pieces) for (const line of lines.push(piece)) tell(line);
+  for (const piece of pieces) {
+    lines.push(piece);
+    for (let line = lines.next(); line !== undefined; line = lines.next()) tell(line);
+  }
   const rest = lines.rest();
   if (rest !== undefined) tell(rest);
   return told;
@@ -59,4 +62,25 @@ test('lines - any split of the body gives the same lines', () => {
     }
     assert.deepEqual(cut(pieces), whole, `seed ${random.seed}, round ${round}`);
   }
+});
+
+test('lines - a long body is the same in blocks of many lines as line by line', () => {
+  const random = new Random();
+  const text = Array.from({ length: 3_000 }, (_, i) => {
+    const odd = random.below(50);
+    if (odd === 0) return '';
+    if (odd === 1) return `{"ä":${i}}`;
+    return 'x'.repeat(odd === 2 ? 41 : random.below(41));
+  });
+  const body = Buffer.from(text.map((line) => `${line}\n`).join(''));
+  const single = text.flatMap((line, i): Told[] => {
+    if (line === '') return [];
+    return [[i + 1, line.length > 40 ? 'longer' : line]];
+  });
+  const told = cut([body]).map(([number, line]) => [
+    number,
+    line.replace(/.* longer than .*/, 'longer'),
+  ]);
+  assert.deepEqual(told, single, `seed ${random.seed}`);
+  assert.deepEqual(cut([body.subarray(0, 20_001), body.subarray(20_001)]), cut([body]));
 });

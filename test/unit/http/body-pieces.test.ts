@@ -78,3 +78,18 @@ test('body pieces - one that stops coming is cut after a silence, but not while 
   assert.equal(await last, undefined);
   assert.equal(pieces.isWhole, false);
 });
+
+test('body pieces - one that is worked on stays as it is while others come', async () => {
+  const { pieces } = start();
+  pieces.push(bytes('abc'));
+  const first = await pieces.next();
+  pieces.push(bytes('def'));
+  pieces.push(bytes('ghi'));
+  assert.equal(String(first), 'abc');
+  assert.equal(String(await pieces.next()), 'defghi');
+  const waited = pieces.next();
+  pieces.push(bytes('jk'));
+  const third = await waited;
+  pieces.push(bytes('lmnop'));
+  assert.equal(String(third), 'jk');
+});
