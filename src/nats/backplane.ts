@@ -18,14 +18,9 @@ import { EpochKeeper, epochOf } from './epoch-record.ts';
 import { Follower } from './follower.ts';
 import { PastEvents } from './past-events.ts';
 import { StreamLog } from './stream-log.ts';
-import {
-  ensureStreams,
-  factsOf,
-  type StreamFacts,
-  type StreamPolicy,
-  type StreamState,
-} from './streams.ts';
+import { ensureStreams, factsOf, type StreamPolicy, type StreamState } from './streams.ts';
 import { Watch } from './watch.ts';
+import { verdictOf, type Witness } from './witness.ts';
 
 /** How long a start waits for NATS, in milliseconds. */
 const START_MS = 30_000;
@@ -50,7 +45,7 @@ interface Parts {
   readonly outbound: Link;
   readonly jsm: JetStreamManager;
   readonly keeper: EpochKeeper;
-  readonly facts: () => Promise<StreamFacts>;
+  readonly facts: () => Promise<StreamState>;
   readonly epoch: string;
   readonly atStart: StreamState;
 }
@@ -89,7 +84,8 @@ export class Backplane implements Publisher {
   }
 
   constructor(parts: Parts, { logger, failed }: BackplaneOptions) {
-    const { inbound, outbound, keeper, facts, epoch, atStart } = parts;
+    const { inbound, outbound, jsm, keeper, facts, epoch, atStart } = parts;
+    const verdict = (witness: Witness) => verdictOf(jsm, witness);
     this.#parts = parts;
     this.epoch = epoch;
     this.#before = beginningOf(atStart);
@@ -98,9 +94,12 @@ export class Backplane implements Publisher {
       epoch,
       after: this.#before,
       came: (record, n, count) => this.#emitter.came(record, n, count),
+      verdict,
+      wentBack: () => void this.#watch.wentBack(),
       logger,
     });
-    this.#watch = new Watch({ keeper, facts, epoch, follower: this.#follower, atStart, failed });
+    const watched = { keeper, facts, epoch, atStart, verdict, failed };
+    this.#watch = new Watch({ ...watched, follower: this.#follower });
     const past = this.#pastEvents();
     this.log = new StreamLog({
       read: (wanted) => past.read(wanted),

@@ -42,6 +42,7 @@ export function recordFor(
 
 export interface OwnView {
   readonly epoch: string;
+  /** Infinite when the stream is known to have gone back, however far it is by now. */
   readonly seen: number;
 }
 

@@ -11,6 +11,7 @@ import { formatEventId } from '../wire/event-id.ts';
 import { stamp } from '../wire/frame.ts';
 import { decodeRecord, type EventRecord } from './event-record.ts';
 import { STREAM } from './subjects.ts';
+import type { Verdict, Witness } from './witness.ts';
 
 /** Events that may be on the way to this node. */
 const MAX_AHEAD = 1_000;
@@ -33,6 +34,10 @@ export interface FollowerOptions {
   readonly after: number;
   /** An event has come; `count`, called at once, says how many streams it is for. */
   readonly came: (record: EventRecord, n: number, count: () => number | Promise<number>) => void;
+  /** Whether the stream still has what came last. */
+  readonly verdict: (witness: Witness) => Promise<Verdict>;
+  /** It does not. */
+  readonly wentBack: () => void;
   readonly logger: Logger;
 }
 
@@ -40,6 +45,8 @@ export class Follower {
   readonly #options: FollowerOptions;
   /** Everything through this number has come. */
   through: number;
+  /** What came last; undefined before anything has. */
+  witness: Witness | undefined;
   #store: Replica | undefined;
   #messages: ConsumerMessages | undefined;
   #isClosed = false;
@@ -100,7 +107,9 @@ export class Follower {
     });
     this.#messages = messages;
     if (this.#isClosed) messages.stop();
-    for await (const { seq, data } of messages) {
+    for await (const { seq, data, info } of messages) {
+      // The first since it was asked anew, by the client or here: the server may be another, or its disk.
+      if (info.deliverySequence === 1 && !(await this.#isSame())) break;
       this.#take(seq, data);
       // Nothing else holds the client back: it asks for more as soon as something comes.
       if (this.isWaiting) break;
@@ -110,11 +119,27 @@ export class Follower {
     void consumer.delete().catch(() => {});
   }
 
+  // Nothing more is taken before it is known: it would come to streams as if it followed what they have.
+  async #isSame(): Promise<boolean> {
+    const { witness } = this;
+    const { verdict, wentBack } = this.#options;
+    while (witness !== undefined && !this.#isClosed) {
+      const said = await verdict(witness).catch(() => 'unsure' as const);
+      if (said === 'same') return true;
+      if (said === 'other') {
+        this.#isClosed = true;
+        wentBack();
+      } else await delay(RETRY_MS);
+    }
+    return witness === undefined;
+  }
+
   #take(n: number, data: Uint8Array): void {
     if (n <= this.through || this.#isClosed) return;
     const store = this.#store!;
     if (n > this.through + 1) this.#lost(store, n - 1);
     this.through = n;
+    this.witness = { n, data };
     const record = decodeRecord(data);
     if (record === undefined) return this.#unreadable(n);
     const { to, channels, body, trace } = record;

@@ -2,9 +2,11 @@
  * Looks after the backplane: whether it answers, whether this node is behind, and whether the stream is
  * still the one that it was.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type EpochKeeper, epochOf } from './epoch-record.ts';
 import type { Follower } from './follower.ts';
-import { isNotFound, type StreamFacts } from './streams.ts';
+import { isNotFound, type StreamState } from './streams.ts';
+import type { Verdict, Witness } from './witness.ts';
 
 /** Time between two looks, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -18,15 +20,21 @@ const STUCK_LOOKS = 4;
 /** A stream that is not there for so many looks was deleted. */
 const GONE_LOOKS = 3;
 
+/** How often it is tried to write that the stream has gone back, and the wait between, in milliseconds. */
+const TELL_TRIES = 10;
+const TELL_MS = 100;
+
 /** The record of the epoch is written every so many looks. */
 const RECORD_LOOKS = 30;
 
 export interface WatchOptions {
   readonly keeper: EpochKeeper;
-  readonly facts: () => Promise<StreamFacts>;
+  readonly facts: () => Promise<StreamState>;
   readonly epoch: string;
   readonly follower: Follower;
-  readonly atStart: StreamFacts;
+  readonly atStart: StreamState;
+  /** Whether the stream still has what this node has got. */
+  readonly verdict: (witness: Witness) => Promise<Verdict>;
   readonly failed: (error: Error) => void;
 }
 
@@ -65,13 +73,30 @@ export class Watch {
     return performance.now() - this.#answeredAt < AWAY_MS;
   }
 
+  /**
+   * The stream has gone back: other nodes are to know it, and this one ends. `seen`: a number that it had
+   * had, where it may be that a leader of a moment ago has answered.
+   */
+  async wentBack(seen = Number.POSITIVE_INFINITY): Promise<void> {
+    const { keeper, facts, epoch, failed } = this.#options;
+    this.stop();
+    for (let i = 0; i < TELL_TRIES; i += 1) {
+      const told = await keeper.update(facts, { epoch, seen }).catch(() => undefined);
+      if (told !== undefined) break;
+      await delay(TELL_MS);
+    }
+    failed(streamIsAnother());
+  }
+
   async #look(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
       // Before the question: events come while it is on its way.
-      const { through } = this.#options.follower;
+      const { through, witness } = this.#options.follower;
       await this.#check(await this.#options.facts(), through);
+      const verdict = witness && (await this.#options.verdict(witness));
+      if (verdict === 'other') await this.wentBack();
       this.#answeredAt = performance.now();
       this.#gone = 0;
       this.onLook();
@@ -84,15 +109,11 @@ export class Watch {
     }
   }
 
-  async #check(facts: StreamFacts, through: number): Promise<void> {
+  async #check(facts: StreamState, through: number): Promise<void> {
     const { keeper, epoch, atStart, failed } = this.#options;
     const isBack = facts.created !== atStart.created || facts.last < through;
     // Twice, since a leader of a moment ago may still answer.
-    if (isBack && this.#wasBack) {
-      const own = { epoch, seen: through };
-      await keeper.update(this.#options.facts, own).catch(() => {});
-    }
-    if (isBack && this.#wasBack) return failed(streamIsAnother());
+    if (isBack && this.#wasBack) return this.wentBack(through);
     this.#wasBack = isBack;
     if (isBack) return;
     this.last = facts.last;
@@ -104,7 +125,7 @@ export class Watch {
     if (epochOf(record) !== epoch) failed(streamIsAnother());
   }
 
-  #restartIfStuck({ last }: StreamFacts): void {
+  #restartIfStuck({ last }: StreamState): void {
     const { follower } = this.#options;
     const isStuck =
       follower.through < last && follower.through === this.#seen && !follower.isWaiting;

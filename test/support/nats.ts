@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { leaveOutLateWrites } from '../../src/nats/late-writes.ts';
@@ -31,11 +31,14 @@ export function withoutNats(): string | false {
 export class NatsServer {
   readonly url: string;
   readonly name: string;
+  /** The folder of what it stores. */
+  readonly store: string;
   readonly #command: readonly string[];
   #process: ChildProcess | undefined;
 
-  constructor(name: string, port: number, command: readonly string[]) {
-    this.name = name;
+  constructor(store: string, port: number, command: readonly string[]) {
+    this.name = basename(store);
+    this.store = store;
     this.url = `nats://127.0.0.1:${port}`;
     this.#command = command;
   }
@@ -96,7 +99,7 @@ export async function startNats(
       config,
       `host: 127.0.0.1\nport: ${ports[i]}\nserver_name: ${name}\njetstream { store_dir: "${join(folder, name)}", max_mem: 256M, max_file: 4G }\n${cluster}\n`,
     );
-    return new NatsServer(name, ports[i]!, [program, '-c', config]);
+    return new NatsServer(join(folder, name), ports[i]!, [program, '-c', config]);
   });
   let connection: NatsConnection | undefined;
   t.after(async () => {
