@@ -145,6 +145,13 @@ export const backplaneDown = (): TidingsError =>
     'NATS did not take the event in time, and it is not stored: emit again in a moment',
   );
 
+/** An emit under a key that another event has. */
+export const idempotencyMismatch = (): TidingsError =>
+  new TidingsError(
+    'IDEMPOTENCY_MISMATCH',
+    'another event was emitted under this key before: give each event a key of its own',
+  );
+
 export const outcomeUnknown = (): TidingsError =>
   new TidingsError(
     'OUTCOME_UNKNOWN',

@@ -19,6 +19,7 @@ import { Follower } from './follower.ts';
 import { PastEvents } from './past-events.ts';
 import { StreamLog } from './stream-log.ts';
 import { ensureStreams, factsOf, type StreamPolicy, type StreamState } from './streams.ts';
+import { STREAM } from './subjects.ts';
 import { Watch } from './watch.ts';
 import { verdictOf, type Witness } from './witness.ts';
 
@@ -110,6 +111,7 @@ export class Backplane implements Publisher {
       link: outbound,
       epoch,
       origin: randomBytes(9).toString('base64url'),
+      stored: async (n) => (await jsm.streams.getMessage(STREAM, { seq: n }))?.data,
       store: () => this.#entries,
       through: () => this.#follower.through,
     });

@@ -3,21 +3,23 @@
  * there or its time is over; NATS stores what has the same id once. It is answered for when it has come
  * back through the stream, as it comes to every node: then a quorum has it, and this node too.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createInbox, headers, type Msg } from '@nats-io/transport-node';
-import { backplaneBusy, backplaneDown, eventTooLargeFor, outcomeUnknown } from '../errors.ts';
-import type {
-  EntryStore,
-  EventKey,
-  OutgoingEvent,
-  Published,
-  Publisher,
-} from '../publish/publisher.ts';
+import {
+  backplaneBusy,
+  backplaneDown,
+  eventTooLargeFor,
+  idempotencyMismatch,
+  outcomeUnknown,
+} from '../errors.ts';
+import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { STAMP_BYTES } from '../wire/frame.ts';
 import { parseAck } from './ack.ts';
 import type { Link } from './connect.ts';
 import { type EventRecord, encodeRecord } from './event-record.ts';
-import { subjectOf, tokensOf } from './subjects.ts';
+import { keyedId, type Likeness, likenessOf, refuseTwoUnderOneKey } from './first-of-key.ts';
+import { subjectOf } from './subjects.ts';
 
 /** How long an emit may take before it is given up, in milliseconds. Elections take up to 8 s. */
 export const EMIT_MS = 10_000;
@@ -54,7 +56,9 @@ interface Pending {
   isSent: boolean;
   /** It was sent once and may be stored, for all that is known. */
   isUnknown: boolean;
-  /** NATS has had its message id before, from another emit with the same key. */
+  /** NATS has had its message id before; what it has under it is still to be looked at. */
+  isInDoubt: boolean;
+  /** It has the same event from another emit with the same key. */
   isDuplicate: boolean;
   /** Its number, once NATS has said it. */
   n: number | undefined;
@@ -67,6 +71,8 @@ export interface EmitterOptions {
   readonly epoch: string;
   /** Of this node's run, unlike any other's. */
   readonly origin: string;
+  /** What the stream has under a number, as it was stored; undefined when it is dropped. Rejects when NATS does not answer. */
+  readonly stored: (n: number) => Promise<Uint8Array | undefined>;
   /** Where events are admitted and counted. */
   readonly store: () => EntryStore;
   /** Everything through this number has come to this node. */
@@ -108,7 +114,8 @@ export class Emitter implements Publisher {
       throw backplaneBusy();
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + EMIT_MS;
-      const state = { dueAt: 0, isSent: false, isUnknown: false, isDuplicate: false, n: undefined };
+      const doubts = { isInDoubt: false, isDuplicate: false };
+      const state = { dueAt: 0, isSent: false, isUnknown: false, ...doubts, n: undefined };
       const pending = { ticket, event, payload, messageId, deadline, ...state, resolve, reject };
       this.#pending.set(ticket, pending);
       this.#pendingBytes += payload.length;
@@ -117,8 +124,9 @@ export class Emitter implements Publisher {
     });
   }
 
-  /** One by one: NATS has no way to store all or none, so that a part may be stored when this rejects. */
+  /** One by one, after a look at keys that stand there twice: NATS has no way to store all or none, so that a part may be stored when this rejects. */
   publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
+    refuseTwoUnderOneKey(events);
     // Async: what one throws must not leave the promises of those before it to nobody.
     return Promise.all(events.map(async (event) => this.publish(event)));
   }
@@ -170,17 +178,50 @@ export class Emitter implements Publisher {
       return;
     }
     pending.n = ack.n;
-    pending.isDuplicate = ack.isDuplicate && !pending.isUnknown && pending.event.key !== undefined;
+    if (ack.isDuplicate && pending.event.key !== undefined) return void this.#compare(pending);
+    this.#awaitReturn(pending);
+    // Sent again after it had come: then it is not coming again.
+    if (ack.isDuplicate) this.#answerIfThere(pending);
+  }
+
+  // Without a key only what this emit sent before can be there.
+  async #compare(pending: Pending): Promise<void> {
+    const { stored, origin } = this.#options;
+    const { ticket, event } = pending;
+    pending.isInDoubt = true;
+    while (this.#pending.has(ticket)) {
+      try {
+        const likeness = likenessOf(await stored(pending.n!), { event, origin, ticket });
+        if (this.#pending.has(ticket)) this.#compared(pending, likeness);
+        return;
+      } catch {
+        await delay(TRY_MS);
+      }
+    }
+  }
+
+  #compared(pending: Pending, likeness: Likeness): void {
+    if (likeness === 'other') {
+      this.#forget(pending);
+      return pending.reject(idempotencyMismatch());
+    }
+    pending.isInDoubt = false;
+    pending.isDuplicate = likeness === 'same';
+    this.#awaitReturn(pending);
+    // The first of its key may have come long ago: then it is not coming again.
+    this.#answerIfThere(pending);
+  }
+
+  #awaitReturn(pending: Pending): void {
     pending.deadline = Math.min(pending.deadline, performance.now() + RETURN_MS);
     pending.dueAt = pending.deadline;
-    // The first of its key may have come from elsewhere, and long ago: then it is not coming again.
-    if (ack.isDuplicate && ack.n <= this.#options.through()) this.#answer(pending);
   }
 
   readonly #step = (): void => {
     const now = performance.now();
     for (const pending of this.#pending.values()) {
       if (now >= pending.deadline) this.#expire(pending);
+      else if (pending.isInDoubt) continue;
       else if (pending.n !== undefined) this.#answerIfThere(pending);
       else if (now >= pending.dueAt) this.#again(pending);
     }
@@ -200,7 +241,7 @@ export class Emitter implements Publisher {
   }
 
   #expire(pending: Pending): void {
-    if (pending.n === undefined) this.#fail(pending);
+    if (pending.n === undefined || pending.isInDoubt) this.#fail(pending);
     else this.#answer(pending);
   }
 
@@ -228,7 +269,3 @@ export class Emitter implements Publisher {
     this.#timer = undefined;
   }
 }
-
-// NATS compares ids over the whole stream: the channels have to be in them.
-const keyedId = (channels: readonly string[], { name, line }: EventKey): string =>
-  `k:${[...channels].sort().map(tokensOf).join(',')}:${tokensOf(name)}${line === undefined ? '' : `:${line}`}`;

@@ -2,7 +2,7 @@
  * A layer over whoever numbers events: what was emitted under a key is not emitted again while the key
  * is remembered, however often and from wherever it comes. Without a key nothing changes.
  */
-import { TidingsError } from '../errors.ts';
+import { idempotencyMismatch, TidingsError } from '../errors.ts';
 import type { Epoch } from '../log/lineage.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -75,7 +75,7 @@ export class OncePublisher implements Publisher {
   #known({ name, line }: EventKey, own: number): Late<Published> | undefined {
     const known = this.#memory.use(name);
     if (known === undefined) return undefined;
-    if (known instanceof Upload !== (line !== undefined)) throw mismatch();
+    if (known instanceof Upload !== (line !== undefined)) throw idempotencyMismatch();
     const done = known instanceof Upload ? known.get(line!) : known;
     if (done !== undefined) return this.#again(done, own);
     if (known instanceof Upload && known.bytes >= this.#memory.uploadBytes) throw tooLong();
@@ -83,7 +83,7 @@ export class OncePublisher implements Publisher {
   }
 
   #again({ fingerprint: first, n, published }: Done, own: number): Late<Published> {
-    if (first !== own) throw mismatch();
+    if (first !== own) throw idempotencyMismatch();
     if (published !== undefined) return this.#duplicate(published);
     return this.#noted({ id: this.#idOf(n), streams: 0, duplicate: true });
   }
@@ -164,16 +164,10 @@ function placesOf(
       return before[index] === undefined ? index : -1;
     const place = first.get(key.name) ?? index;
     first.set(key.name, place);
-    if (fingerprint(events[place]!) !== fingerprint(events[index]!)) throw mismatch();
+    if (fingerprint(events[place]!) !== fingerprint(events[index]!)) throw idempotencyMismatch();
     return before[index] === undefined ? place : -1;
   });
 }
-
-const mismatch = (): TidingsError =>
-  new TidingsError(
-    'IDEMPOTENCY_MISMATCH',
-    'another event was emitted under this key before: give each event a key of its own',
-  );
 
 const tooLong = (): TidingsError =>
   new TidingsError(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EpochKeeper, epochOf, recordFor } from '../../../src/nats/epoch-record.ts';
 import { decodeRecord, encodeRecord } from '../../../src/nats/event-record.ts';
+import { likenessOf } from '../../../src/nats/first-of-key.ts';
 import { subjectOf, tokensOf } from '../../../src/nats/subjects.ts';
 import { isEpoch } from '../../../src/wire/event-id.ts';
 
@@ -102,4 +103,24 @@ test('epoch - two nodes that see the same going back make one new epoch of it', 
   const second = epochOf(await b.update(at(9), { epoch, seen: 10 }));
   assert.notEqual(first, epoch);
   assert.equal(second, first);
+});
+
+test('keys - what is stored is this emit, the same from another, or another event', () => {
+  const event = { to: 'ann', channels: ['a', 'b'], body: 'data: x\n' };
+  const record = { ...event, origin: 'here', ticket: 7 };
+  const keyed = { event, origin: 'here', ticket: 7 };
+  const stored = encodeRecord(record);
+  assert.equal(likenessOf(stored, keyed), 'own');
+  assert.equal(likenessOf(stored, { ...keyed, ticket: 8 }), 'same');
+  assert.equal(likenessOf(stored, { ...keyed, origin: 'elsewhere' }), 'same');
+  assert.equal(likenessOf(undefined, keyed), 'same', 'dropped');
+  for (const other of [
+    { ...event, body: 'data: y\n' },
+    { ...event, to: undefined },
+    { ...event, channels: ['b', 'a'] },
+  ])
+    assert.equal(likenessOf(stored, { ...keyed, ticket: 8, event: other }), 'other');
+  const users = { ...event, to: new Set(['ann', 'bob']) };
+  const many = encodeRecord({ ...users, origin: 'here', ticket: 1 });
+  assert.equal(likenessOf(many, { ...keyed, event: users }), 'same');
 });
