@@ -23,7 +23,10 @@ export class ChannelIndex {
       channel?.log.assumeEvictedThrough(n);
       return channel !== undefined;
     });
-    this.retention = new Retention(limits, this.evictions, (channel) => this.forget(channel));
+    this.retention = new Retention(limits, this.evictions, {
+      forget: (channel) => this.forget(channel),
+      above: (name) => this.#prefixes.above(name),
+    });
     this.#prefixes = new Prefixes({
       channels: this.channels,
       evictions: this.evictions,

@@ -5,8 +5,11 @@
 
 import { ChannelLog } from '../log/channel-log.ts';
 import type { Evictions } from '../log/evictions.ts';
+import { NOWHERE } from '../log/oldest-first.ts';
+import { isPrefix } from '../log/prefix.ts';
 import { Range } from '../log/range.ts';
-import { NEVER, type Timed } from '../log/timetable.ts';
+import type { Retained } from '../log/retention.ts';
+import { NEVER } from '../log/timetable.ts';
 import { type Member, Members, type Walk } from './members.ts';
 
 /** How many streams of a channel are on none of these others; true until somebody comes or goes on the former. */
@@ -16,8 +19,9 @@ export interface Overlap {
   readonly outside: number;
 }
 
-export class Channel<S extends Member> implements Timed {
+export class Channel<S extends Member> implements Retained {
   readonly name: string;
+  readonly isPrefix: boolean;
   readonly log = new ChannelLog();
   readonly #members = new Members<S>();
   streamCount = 0;
@@ -30,10 +34,12 @@ export class Channel<S extends Member> implements Timed {
   /** Entries came that may be over its capacity. Owned by `Room`. */
   isUntrimmed = false;
   dueAt = NEVER;
+  heapAt = NOWHERE;
   #ranges: RangeMemo | undefined;
 
   constructor(name: string) {
     this.name = name;
+    this.isPrefix = isPrefix(name);
   }
 
   /** What was read last in this channel's log alone. */

@@ -7,7 +7,7 @@
 import { Below } from '../log/below.ts';
 import type { Entry } from '../log/entry.ts';
 import type { Evictions } from '../log/evictions.ts';
-import { isPrefix, stemOf, stemsOf } from '../log/prefix.ts';
+import { stemOf, stemsOf } from '../log/prefix.ts';
 import type { Retention } from '../log/retention.ts';
 import type { Channel } from './channel.ts';
 import type { Stream } from './stream.ts';
@@ -23,6 +23,8 @@ export interface PrefixesOptions {
   /** Takes a channel out of the index. */
   readonly forget: (channel: Channel<Stream>) => void;
 }
+
+const NONE: readonly Channel<Stream>[] = [];
 
 interface Held {
   readonly prefix: Channel<Stream>;
@@ -58,15 +60,21 @@ export class Prefixes {
     return reached ?? channels;
   }
 
+  /** The prefixes above a channel that take what is emitted to it. */
+  above(name: string): readonly Channel<Stream>[] {
+    if (this.#held.size === 0) return NONE;
+    return stemsOf(name).flatMap((stem) => this.#held.get(stem)?.prefix ?? []);
+  }
+
   /** A channel is in the index, with an empty log. */
   added(channel: Channel<Stream>): void {
-    if (isPrefix(channel.name)) this.#fill(channel);
+    if (channel.isPrefix) this.#fill(channel);
     else this.#below?.add(channel.name, channel);
   }
 
   /** A channel is out of the index. */
   removed(channel: Channel<Stream>): void {
-    if (isPrefix(channel.name)) this.#held.delete(stemOf(channel.name));
+    if (channel.isPrefix) this.#held.delete(stemOf(channel.name));
     else this.#below?.remove(channel.name, channel);
   }
 

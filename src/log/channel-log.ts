@@ -46,15 +46,43 @@ export class ChannelLog {
   evict(): Entry | undefined {
     const entry = this.#entries[this.#first];
     if (entry === undefined) return undefined;
+    this.#dropFirst();
+    this.#evicted(entry);
+    return entry;
+  }
+
+  /**
+   * Drops the entry with this number and returns it; undefined when it is not here. Costs a move for each
+   * entry on its shorter side.
+   */
+  evictNumber(n: number): Entry | undefined {
+    const entries = this.#entries;
+    const at = this.#indexAfter(n) - 1;
+    const entry = entries[at];
+    if (entry?.n !== n) return undefined;
+    if (at - this.#first < entries.length - at) {
+      for (let i = at; i > this.#first; i -= 1) entries[i] = entries[i - 1];
+      this.#dropFirst();
+    } else {
+      for (let i = at + 1; i < entries.length; i += 1) entries[i - 1] = entries[i];
+      entries.pop();
+    }
+    this.#evicted(entry);
+    return entry;
+  }
+
+  #dropFirst(): void {
     this.#entries[this.#first] = undefined;
     this.#first += 1;
+    if (this.#first > COMPACT_AT && this.#first * 2 > this.#entries.length) this.#compact();
+  }
+
+  #evicted(entry: Entry): void {
     this.bytes -= cost(entry);
     // A prefix may know of newer ones: what a channel below it had evicted before.
     this.evictedThrough = Math.max(this.evictedThrough, entry.n);
     if (entry.to === undefined)
       this.evictedForEveryone = Math.max(this.evictedForEveryone, entry.n);
-    if (this.#first > COMPACT_AT && this.#first * 2 > this.#entries.length) this.#compact();
-    return entry;
   }
 
   /** The entries after number `n`, oldest first, until they pass `maxBytes`; at least one if there is one. */

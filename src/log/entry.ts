@@ -57,6 +57,9 @@ function costOf(byteLength: number, to: Recipients): number {
 /** What a channel with entries costs besides them: map slots, sets, log, in bytes. */
 export const CHANNEL_OVERHEAD_BYTES = 1_000;
 
+/** What the place of an entry costs in each log but the first that holds it, in bytes: its list grows by doubling. */
+export const PLACE_BYTES = 16;
+
 /** What an entry counts for in the budget at most, in bytes, before it is in these channels' logs. */
 export const mostBytes = ({ byteLength, to, channels }: EntrySize): number =>
-  costOf(byteLength, to) + channels.length * CHANNEL_OVERHEAD_BYTES;
+  costOf(byteLength, to) + channels.length * (CHANNEL_OVERHEAD_BYTES + PLACE_BYTES);

@@ -1,15 +1,17 @@
 /**
  * How much the channels' logs keep: so many entries each, for so long, and so many bytes altogether.
- * Over the budget, the oldest entries of the largest channels go first.
+ * Over the budget, the oldest entries of the largest channels go first, from the prefixes above them as
+ * well: what a prefix holds the channels below it hold, too, so that from its log alone nothing is gained.
  *
  * An entry counts once, however many logs hold it, and as long as a log holds it or a stream is in
- * the middle of it. A channel counts while its log holds something; one that only has streams costs
+ * the middle of it; each further log has a place for it. A channel counts while its log holds something; one that only has streams costs
  * nothing here, so that emits are never refused because many are connected.
  */
 
 import type { ChannelLog } from './channel-log.ts';
-import { CHANNEL_OVERHEAD_BYTES, cost, type Entry } from './entry.ts';
+import { CHANNEL_OVERHEAD_BYTES, cost, type Entry, PLACE_BYTES } from './entry.ts';
 import type { Evictions } from './evictions.ts';
+import { OldestFirst, type Placed } from './oldest-first.ts';
 import { type Timed, Timetable, tickOf } from './timetable.ts';
 
 export interface RetentionLimits {
@@ -21,21 +23,32 @@ export interface RetentionLimits {
 }
 
 /** What has to be known here of a channel. */
-export interface Retained extends Timed {
+export interface Retained extends Timed, Placed {
   readonly name: string;
-  readonly log: ChannelLog;
+  /** Its log holds what the channels below it hold. */
+  readonly isPrefix: boolean;
   /** It holds nothing and has no streams. */
   readonly isUnused: boolean;
+}
+
+/** What retention does not know of channels. */
+export interface ChannelsOf<C> {
+  /** Is told of channels that hold nothing any more and have no streams. */
+  readonly forget: (channel: C) => void;
+  /** The prefixes above a channel that have logs. */
+  readonly above: (name: string) => readonly C[];
 }
 
 export class Retention<C extends Retained> {
   readonly #limits: RetentionLimits;
   readonly #evictions: Evictions;
-  readonly #forget: (channel: C) => void;
+  readonly #channels: ChannelsOf<C>;
   // Channels by the binary logarithm of the KiB they hold: finding a largest one (within a factor of
-  // two) is a look at the last set that is not empty, however many channels there are. Channels
+  // two) is a look at the last heap that is not empty, however many channels there are. Channels
   // that hold nothing are in none.
-  readonly #bySize: Set<C>[] = Array.from({ length: 33 }, () => new Set());
+  readonly #bySize = Array.from({ length: 33 }, () => new OldestFirst<C>());
+  /** Prefixes that hold something; they go last. */
+  readonly #prefixes = new OldestFirst<C>();
   /** Channels that hold something, by when their oldest entry is to be looked at. */
   readonly aging = new Timetable<C>();
   /** Bytes that count in the budget now. */
@@ -47,11 +60,10 @@ export class Retention<C extends Retained> {
   /** Places in logs that were given up so far: over the capacity, past the time to live, over the budget. */
   readonly evicted = { history: 0, age: 0, memory: 0 };
 
-  /** `forget` is told of channels that hold nothing any more and have no streams. */
-  constructor(limits: RetentionLimits, evictions: Evictions, forget: (channel: C) => void) {
+  constructor(limits: RetentionLimits, evictions: Evictions, channels: ChannelsOf<C>) {
     this.#limits = limits;
     this.#evictions = evictions;
-    this.#forget = forget;
+    this.#channels = channels;
   }
 
   get budgetBytes(): number {
@@ -82,6 +94,7 @@ export class Retention<C extends Retained> {
     const before = this.#class(channel);
     if (entry.logs === 0 && entry.readers === 0) this.bytes += cost(entry);
     if (entry.logs === 0) this.entryCount += 1;
+    else this.bytes += PLACE_BYTES;
     entry.logs += 1;
     channel.log.append(entry);
     this.#settle(channel, before);
@@ -101,7 +114,7 @@ export class Retention<C extends Retained> {
     const { log } = channel;
     while (log.oldest !== undefined && log.oldest.time < oldestAllowed) this.#evict(channel, 'age');
     this.#age(channel, tickOf(nowSeconds) + 1);
-    if (channel.isUnused) this.#forget(channel);
+    if (channel.isUnused) this.#channels.forget(channel);
   }
 
   #age(channel: C, earliest: number): void {
@@ -113,46 +126,44 @@ export class Retention<C extends Retained> {
 
   #evictFromLargest(flushedThrough: number): boolean {
     for (let size = this.#bySize.length - 1; size >= 0; size -= 1) {
-      const channel = this.#evictable(this.#bySize[size]!, flushedThrough);
-      if (channel === undefined) continue;
-      this.#evict(channel, 'memory');
-      if (channel.isUnused) this.#forget(channel);
+      const channel = this.#bySize[size]!.first();
+      if (!mayGo(channel, flushedThrough)) continue;
+      const { n } = channel.log.oldest!;
+      this.#evictOldest(channel);
+      for (const prefix of this.#channels.above(channel.name))
+        this.#evict(prefix, 'memory', (log) => log.evictNumber(n));
       return true;
     }
-    return false;
+    const prefix = this.#prefixes.first();
+    if (!mayGo(prefix, flushedThrough)) return false;
+    this.#evictOldest(prefix);
+    return true;
   }
 
-  // Channels whose oldest entry is still to be flushed go to the back, not to be looked at each time.
-  #evictable(channels: Set<C>, flushedThrough: number): C | undefined {
-    let looks = channels.size;
-    for (const channel of channels) {
-      if (looks === 0) return undefined;
-      if (channel.log.oldest!.n <= flushedThrough) return channel;
-      looks -= 1;
-      channels.delete(channel);
-      channels.add(channel);
-    }
-    return undefined;
+  #evictOldest(channel: C): void {
+    this.#evict(channel, 'memory');
+    if (channel.isUnused) this.#channels.forget(channel);
   }
 
   /** Empties the log of a channel that is forgotten; none of its entries counts as evicted. */
   clear(channel: C): void {
-    while (this.#takeOldest(channel) !== undefined);
+    while (this.#take(channel) !== undefined);
   }
 
-  #evict(channel: C, reason: keyof Retention<C>['evicted']): void {
-    const entry = this.#takeOldest(channel);
+  #evict(channel: C, reason: keyof Retention<C>['evicted'], take = oldestOf): void {
+    const entry = this.#take(channel, take);
     if (entry === undefined) return;
     this.evicted[reason] += 1;
     this.#remember(channel.name, entry);
   }
 
-  #takeOldest(channel: C): Entry | undefined {
+  #take(channel: C, take = oldestOf): Entry | undefined {
     const before = this.#class(channel);
-    const entry = channel.log.evict();
+    const entry = take(channel.log);
     if (entry === undefined) return undefined;
     entry.logs -= 1;
     if (entry.logs === 0) this.entryCount -= 1;
+    else this.bytes -= PLACE_BYTES;
     if (entry.logs === 0 && entry.readers === 0) this.bytes -= cost(entry);
     this.#settle(channel, before);
     return entry;
@@ -163,10 +174,10 @@ export class Retention<C extends Retained> {
     for (const user of typeof to === 'string' ? [to] : to) this.#evictions.addFor(channel, user, n);
   }
 
-  #settle(channel: C, before: Set<C> | undefined): void {
+  #settle(channel: C, before: OldestFirst<C> | undefined): void {
     const after = this.#class(channel);
     if (after === before) return;
-    before?.delete(channel);
+    before?.remove(channel);
     after?.add(channel);
     if (before === undefined) {
       this.bytes += CHANNEL_OVERHEAD_BYTES;
@@ -178,7 +189,13 @@ export class Retention<C extends Retained> {
     }
   }
 
-  #class({ log }: C): Set<C> | undefined {
-    return log.bytes === 0 ? undefined : this.#bySize[32 - Math.clz32(log.bytes / 1024)];
+  #class({ log, isPrefix }: C): OldestFirst<C> | undefined {
+    if (log.bytes === 0) return undefined;
+    return isPrefix ? this.#prefixes : this.#bySize[32 - Math.clz32(log.bytes / 1024)];
   }
 }
+
+const oldestOf = (log: ChannelLog): Entry | undefined => log.evict();
+
+const mayGo = <C extends Retained>(channel: C | undefined, flushedThrough: number): channel is C =>
+  channel !== undefined && channel.log.oldest!.n <= flushedThrough;

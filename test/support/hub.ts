@@ -1,7 +1,13 @@
 /** A hub without sockets, and the sum of what it ought to count. */
 import assert from 'node:assert/strict';
 import { Hub, type HubOptions } from '../../src/hub/hub.ts';
-import { CHANNEL_OVERHEAD_BYTES, cost, type Entry, type NewEntry } from '../../src/log/entry.ts';
+import {
+  CHANNEL_OVERHEAD_BYTES,
+  cost,
+  type Entry,
+  type NewEntry,
+  PLACE_BYTES,
+} from '../../src/log/entry.ts';
 import type { RetentionLimits } from '../../src/log/retention.ts';
 
 export interface TestHubOptions extends Partial<Omit<HubOptions, 'retention' | 'notices'>> {
@@ -35,12 +41,15 @@ export const entryOf = (n: number, to: Entry['to'] = undefined, text = `${n}`): 
   readers: 0,
 });
 
-/** Bytes counted in the budget are those that are there: every entry once, and every channel that holds some. */
+/** Bytes counted in the budget are those that are there: entries once, their further places, channels that hold some. */
 export function assertRetained(hub: Hub): void {
   const entries = new Set<Entry>();
   let sum = 0;
   for (const { log } of hub.channels.values()) {
-    for (const entry of log.after(0)) entries.add(entry);
+    for (const entry of log.after(0)) {
+      if (entries.has(entry)) sum += PLACE_BYTES;
+      entries.add(entry);
+    }
     if (log.count > 0) sum += CHANNEL_OVERHEAD_BYTES;
   }
   for (const { heldEntry } of hub.streams) if (heldEntry !== undefined) entries.add(heldEntry);

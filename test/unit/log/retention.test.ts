@@ -2,11 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Channel } from '../../../src/hub/channel.ts';
 import type { Member } from '../../../src/hub/members.ts';
-import { CHANNEL_OVERHEAD_BYTES, ENTRY_OVERHEAD_BYTES } from '../../../src/log/entry.ts';
+import {
+  CHANNEL_OVERHEAD_BYTES,
+  ENTRY_OVERHEAD_BYTES,
+  type Entry,
+  PLACE_BYTES,
+} from '../../../src/log/entry.ts';
 import { Evictions } from '../../../src/log/evictions.ts';
 import { Retention } from '../../../src/log/retention.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append as appendTo, assertRetained, newHub } from '../../support/hub.ts';
+import { Random } from '../../support/prng.ts';
 
 const KB = 1_024;
 
@@ -15,7 +21,7 @@ function setUp(limits: { capacity?: number; ttlSeconds?: number; budgetBytes?: n
   const retention = new Retention<Channel<Member>>(
     { capacity: 1_000, ttlSeconds: 60, budgetBytes: 1_000 * KB, ...limits },
     new Evictions(100_000, () => false),
-    (channel) => forgotten.push(channel.name),
+    { forget: (channel) => forgotten.push(channel.name), above: () => [] },
   );
   let n = 0;
   const entry = (bytes: number, to?: string, time = 0) => {
@@ -96,6 +102,43 @@ test('retention - channels that cannot give way do not hide those that can', () 
   assert.equal(retention.makeRoom(over, 3), true, 'the three old ones are found among 3,000');
 });
 
+test('retention - a prefix gives way with the channels below it, not before them', () => {
+  const hub = newHub({ retention: { budgetBytes: 600 * KB } });
+  hub.open(new FakeSink(), { user: 'ann', channels: ['a/*'], address: '', expiresAt: 3_600 });
+  let n = 0;
+  const emit = (channel: string) => {
+    n += 1;
+    appendTo(hub, { n, channels: [channel], to: 'bob', bytes: Buffer.alloc(2 * KB) });
+  };
+  for (let i = 0; i < 100; i += 1) emit(`a/${i}`);
+  const before = hub.retainedBytes;
+  while (hub.retention.evicted.memory === 0) emit('a/large');
+  assert.ok(hub.retainedBytes < before + 350 * KB);
+  const held = (name: string) => hub.channels.get(name)?.log.count ?? 0;
+  assert.deepEqual([held('a/0'), held('a/99')], [1, 1], 'the largest gave way');
+  assert.equal(hub.channels.get('a/large')?.log.oldest?.n, 102, 'by one');
+  const below = [...hub.channels.values()].filter(({ isPrefix }) => !isPrefix);
+  const all = below.flatMap(({ log }) => log.after(0)).sort((a, b) => a.n - b.n);
+  assert.deepEqual(hub.channels.get('a/*')?.log.after(0), all, 'the prefix holds what they hold');
+  assertRetained(hub);
+});
+
+test('retention - what a prefix holds is never more than what the channels below it hold', () => {
+  const hub = newHub({ retention: { budgetBytes: 100 * KB } });
+  hub.open(new FakeSink(), { user: 'ann', channels: ['a/*'], address: '', expiresAt: 3_600 });
+  const random = new Random();
+  for (let n = 1; n < 3_000; n += 1) {
+    const bytes = Buffer.alloc(random.below(2 * KB));
+    appendTo(hub, { n, channels: [`a/${random.below(30)}`], to: 'bob', bytes });
+    const below = new Set<Entry>();
+    for (const { log, isPrefix } of hub.channels.values())
+      if (!isPrefix) for (const entry of log.after(0)) below.add(entry);
+    for (const entry of hub.channels.get('a/*')!.log.after(0))
+      assert.ok(below.has(entry), `seed ${random.seed}, ${n}`);
+  }
+  assertRetained(hub);
+});
+
 test('retention - an entry counts once however many channels and readers keep it, and until the last lets go', () => {
   const { retention, entry } = setUp({ capacity: 1 });
   const [a, b] = [channel('a'), channel('b')];
@@ -103,10 +146,10 @@ test('retention - an entry counts once however many channels and readers keep it
   retention.append(a!, shared, 0);
   retention.append(b!, shared, 0);
   const alone = 1_000 + ENTRY_OVERHEAD_BYTES;
-  assert.equal(retention.bytes, alone + 2 * CHANNEL_OVERHEAD_BYTES);
+  assert.equal(retention.bytes, alone + 2 * CHANNEL_OVERHEAD_BYTES + PLACE_BYTES);
   retention.hold(shared);
   retention.hold(shared);
-  assert.equal(retention.bytes, alone + 2 * CHANNEL_OVERHEAD_BYTES);
+  assert.equal(retention.bytes, alone + 2 * CHANNEL_OVERHEAD_BYTES + PLACE_BYTES);
   retention.expire(a!, 100);
   retention.expire(b!, 100);
   assert.equal(retention.bytes, alone);
