@@ -1,9 +1,7 @@
 /** Who is there, as the control port tells it: users, channels, and what an emit says of who is offline. */
 import assert from 'node:assert/strict';
-import net from 'node:net';
 import { test } from 'node:test';
 import { post } from '../support/emitting.ts';
-import { Random } from '../support/prng.ts';
 import { type RunningServer, startServer, statsOf } from '../support/server.ts';
 import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
@@ -199,52 +197,4 @@ test('presence - an emit names users who are offline, not those away, and nobody
   assert.equal(await emit('ann'), undefined);
   const many = Array.from({ length: 2_000 }, (_, i) => `u${i}`);
   assert.equal((await emit(many))?.length, 1_000);
-});
-
-test('presence - exact after random connects, clean and half-open cuts, and reconnects', async (t) => {
-  const running = await startServer(t, ['-grace', '3600', '-heartbeat', '1', '-stall', '1']);
-  const { port } = new URL(running.publicUrl);
-  const random = new Random(5);
-  const users = Array.from({ length: 12 }, (_, i) => `u${i}`);
-  const sockets = users.map((): net.Socket[] => []);
-  const seen = new Set<string>();
-  t.after(() => {
-    for (const socket of sockets.flat()) socket.destroy();
-  });
-  const connect = (user: string) =>
-    new Promise<net.Socket>((resolve, reject) => {
-      const socket = net.connect(Number(port), '127.0.0.1');
-      const head = `GET /events/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokenFor(user)}\r\n\r\n`;
-      socket.on('error', reject);
-      socket.once('data', () => resolve(socket));
-      socket.write(head);
-    });
-  for (let i = 0; i < 600; i += 1) {
-    const at = random.below(users.length);
-    const own = sockets[at]!;
-    if (random.next() < 0.5 && own.length < 3) {
-      own.push(await connect(users[at]!));
-      seen.add(users[at]!);
-    } else {
-      const socket = own.pop();
-      if (random.next() < 0.5) socket?.destroy();
-      else socket?.resetAndDestroy();
-    }
-  }
-  const path = `/users/?ids=${users.join(',')}`;
-  const expected = Object.fromEntries(
-    users.map((user, i) => {
-      const state = sockets[i]!.length > 0 ? 'online' : seen.has(user) ? 'away' : 'offline';
-      return [user, state];
-    }),
-  );
-  await opened(running, sockets.flat().length);
-  await eventually(
-    async () => JSON.stringify(await ask(running, path)) === JSON.stringify(expected),
-    { what: JSON.stringify(expected) },
-  );
-  for (const [i, user] of users.entries()) {
-    const { streams } = await ask<UserAnswer>(running, `/users/${user}/`);
-    assert.equal(streams.length, sockets[i]!.length, user);
-  }
 });

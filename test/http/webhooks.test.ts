@@ -1,9 +1,6 @@
 /** What a receiver is told, signed so that the official library verifies it. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { Webhook } from 'standardwebhooks';
 import { createLogger } from '../../src/logger.ts';
 import { WebhookQueue } from '../../src/webhooks/queue.ts';
 import { Webhooks } from '../../src/webhooks/webhooks.ts';
@@ -12,47 +9,13 @@ import { startServer } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
+import {
+  webhookReceiver as receiver,
+  WEBHOOK_SECRETS as SECRETS,
+  type Told,
+} from '../support/webhook-receiver.ts';
 
-const SECRETS = [1, 2].map((fill) => `whsec_${Buffer.alloc(32, fill).toString('base64')}`);
 const SILENT = createLogger('silent', { write: () => {} });
-
-interface Told {
-  readonly seq: number;
-  readonly type: string;
-  readonly data: Record<string, unknown>;
-}
-
-/** A receiver that verifies with each of `secrets`, and answers what `status` says. */
-async function receiver(t: Owner, secrets: readonly string[]) {
-  const told: Told[] = [];
-  const paths: string[] = [];
-  const state = { status: 200 };
-  const faults: unknown[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    paths.push(request.url!);
-    request.setEncoding('utf8').on('data', (text: string) => {
-      body += text;
-    });
-    request.on('end', () => {
-      try {
-        for (const secret of secrets)
-          new Webhook(secret).verify(body, request.headers as Record<string, string>);
-      } catch (error) {
-        faults.push(error);
-      }
-      if (state.status === 200) told.push(...(JSON.parse(body) as { events: Told[] }).events);
-      response.writeHead(state.status, { location: '/elsewhere' }).end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
-  return { url, told, paths, state, faults };
-}
 
 const sender = (t: Owner, url: string, maxWaitingBytes = 1_000_000): Webhooks => {
   const retryMs = [10, 20] as const;

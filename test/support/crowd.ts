@@ -81,6 +81,11 @@ export class Member {
     this.#socket.destroy();
   }
 
+  /** Closes with a reset. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   #read(bytes: Buffer): boolean {
     this.bytes += bytes.length;
     this.reader.read(bytes);
