@@ -1,5 +1,6 @@
 /** Why an event did or did not get to a user: one of a closed list, with what to do next. Pure. */
 import { type Account, takes, type Witness, wasGiven } from '../hub/account.ts';
+import { isInGap } from '../hub/gaps.ts';
 import type { Presence } from '../presence/roster.ts';
 
 export const VERDICTS = [
@@ -76,7 +77,7 @@ function written({ id, age, reason }: Witness, eventAge: number): Explanation {
 }
 
 function explainEvicted({ account }: Case, n: number): Explanation {
-  const told = account.open.find(({ gapThrough }) => gapThrough >= n);
+  const told = account.open.find(({ gaps }) => isInGap(gaps, n));
   if (told !== undefined) return gapTold(told);
   return because(
     'evicted',
@@ -103,7 +104,7 @@ function explainOpen(on: readonly Witness[], n: number): Explanation | undefined
     );
   if (waiting !== undefined)
     return because('waiting', `stream ${waiting.id} gets the event in a moment`, 'ask again');
-  const told = on.find(({ gapThrough }) => gapThrough >= n);
+  const told = on.find(({ gaps }) => isInGap(gaps, n));
   if (told !== undefined) return gapTold(told);
   if (on.length === 0) return undefined;
   return because(

@@ -5,6 +5,7 @@ import type { Refusal } from '../log/lineage.ts';
 import { stemsOf } from '../log/prefix.ts';
 import { TICKS_PER_SECOND } from '../log/timetable.ts';
 import type { Departure } from './departures.ts';
+import { type Gaps, isInGap } from './gaps.ts';
 import type { Hub } from './hub.ts';
 import { type Stream, StreamState } from './stream.ts';
 
@@ -25,7 +26,8 @@ export interface Witness {
   readonly channels: readonly string[];
   readonly startedBehind: number;
   readonly position: number;
-  readonly gapThrough: number;
+  /** What it was told to be missing. */
+  readonly gaps: Gaps;
   /** Since when it takes nothing, in seconds ago; undefined: it takes what comes. */
   readonly blockedFor: number | undefined;
   /** Since it opened or, when it is closed, since it closed, in seconds. */
@@ -74,7 +76,7 @@ function open(hub: Hub, stream: Stream): Witness {
     channels: stream.channels.channels.map(({ name }) => name),
     startedBehind: stream.startedBehind,
     position: hub.positionOf(stream),
-    gapThrough: hub.gapThroughOf(stream),
+    gaps: hub.gapsOf(stream),
     blockedFor: isBlocked ? hub.now() - stream.blockedAt : undefined,
     age: hub.now() - stream.openedAt / TICKS_PER_SECOND,
     reason: undefined,
@@ -146,8 +148,8 @@ export const takes = (channels: readonly string[], emitted: readonly string[]): 
 
 /** Whether a stream was given an event of this number on these channels, for all that is known. */
 export const wasGiven = (
-  { channels, startedBehind, position, gapThrough }: Witness,
+  { channels, startedBehind, position, gaps }: Witness,
   n: number,
   event: Pick<EventFacts, 'channels'>,
 ): boolean =>
-  startedBehind < n && n <= position && n > gapThrough && takes(channels, event.channels);
+  startedBehind < n && n <= position && !isInGap(gaps, n) && takes(channels, event.channels);

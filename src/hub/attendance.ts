@@ -1,6 +1,7 @@
 /** Who is here: streams by user, and the first and the last of each user and channel, for whoever is told. */
 import type { ChannelIndex } from './channel-index.ts';
 import { type Departure, Departures, MAX_DEPARTURES } from './departures.ts';
+import { NO_GAPS } from './gaps.ts';
 import { Members } from './members.ts';
 import type { Stream } from './stream.ts';
 
@@ -49,16 +50,16 @@ export class Attendance {
 
   /** A stream of this user was not opened. */
   refused(user: string, reason: string, at: number): void {
-    const none = { channels: '', startedBehind: 0, position: 0, gapThrough: 0 };
+    const none = { channels: '', startedBehind: 0, position: 0, gaps: NO_GAPS };
     this.refusals.note({ ...none, user, reason, at });
   }
 
   /** A stream is over. */
-  leave(stream: Stream, how: Pick<Departure, 'reason' | 'at' | 'gapThrough'>): void {
+  leave(stream: Stream, how: Pick<Departure, 'reason' | 'at' | 'gaps'>): void {
     const { user, startedBehind, position } = stream;
-    const { reason, at, gapThrough } = how;
+    const { reason, at, gaps } = how;
     const channels = stream.channels.key;
-    this.departures.note({ user, at, reason, channels, startedBehind, position, gapThrough });
+    this.departures.note({ user, at, reason, channels, startedBehind, position, gaps });
     this.streams.delete(stream);
     this.#index.leave(stream);
     this.#members.remove(stream);

@@ -1,4 +1,5 @@
 /** The last streams that closed, and the last that were refused, for whoever asks why something did not arrive. */
+import type { Gaps } from './gaps.ts';
 import type { CloseReason } from './stream.ts';
 
 /** Closed streams that are remembered at most. */
@@ -21,8 +22,8 @@ export interface Departure {
   readonly startedBehind: number;
   /** Everything for it through this number was written, or declared missing. */
   readonly position: number;
-  /** It was told that something up to this number was missing; 0: never. */
-  readonly gapThrough: number;
+  /** What it was told to be missing. */
+  readonly gaps: Gaps;
 }
 
 export class Departures {

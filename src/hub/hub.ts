@@ -21,6 +21,7 @@ import { ChannelIndex } from './channel-index.ts';
 import { type DeeperQuestion, type DeeperRange, DeeperReader, rangeOf } from './deeper-log.ts';
 import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
+import type { Gaps } from './gaps.ts';
 import type { HubOptions, OpenOptions } from './hub-options.ts';
 import { Instruments } from './instruments.ts';
 import { Notices } from './notices.ts';
@@ -217,9 +218,9 @@ export class Hub {
     return this.#positions.of(stream);
   }
 
-  /** It was told that something up to this number was missing; 0: never. */
-  gapThroughOf(stream: Stream): number {
-    return this.#positions.gapThroughOf(stream);
+  /** What it was told to be missing. */
+  gapsOf(stream: Stream): Gaps {
+    return this.#positions.gapsOf(stream);
   }
 
   /** The number of an id, or why it has none. */
@@ -269,11 +270,8 @@ export class Hub {
 
   #closed(stream: Stream, reason: CloseReason): void {
     this.instruments.closed.add(reason);
-    this.attendance.leave(stream, {
-      reason,
-      at: this.now(),
-      gapThrough: this.gapThroughOf(stream),
-    });
+    const gaps = this.gapsOf(stream);
+    this.attendance.leave(stream, { reason, at: this.now(), gaps });
     this.#positions.forget(stream);
     this.#deeper?.forget(stream);
     this.#onClosed(stream, reason);

@@ -6,6 +6,7 @@
 
 import type { Lineage, Refusal } from '../log/lineage.ts';
 import type { Flusher } from './flusher.ts';
+import { type Gaps, NO_GAPS, withGap } from './gaps.ts';
 import type { Instruments } from './instruments.ts';
 import type { GapReason, Notices } from './notices.ts';
 import { PastHeads } from './past-heads.ts';
@@ -45,8 +46,8 @@ export class Positions {
   readonly #newest: () => number;
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
-  /** Of the few that were told of a gap, through which number. */
-  readonly #gaps = new Map<Stream, number>();
+  /** Of the few that were told of some. */
+  readonly #gaps = new Map<Stream, Gaps>();
 
   constructor(options: PositionsOptions) {
     const { flusher, lineage, notices, staleSeconds, now } = options;
@@ -72,6 +73,7 @@ export class Positions {
     if (typeof n === 'string') {
       this.#instruments.returns.add('gap');
       this.#greet(stream, greeting, undefined);
+      this.#noteGap(stream, 0); // from wherever that was
       return this.#announceGap(stream, lastEventId!, n);
     }
     const isTooLate = stream.channels.missedThrough(stream.user, n) > n;
@@ -111,14 +113,18 @@ export class Positions {
     const isTooLate = this.#tooLate.delete(stream);
     if (isTooLate && this.#hasDeeperLog) this.#instruments.returns.add('gap');
     const reason = isTooLate ? 'evicted' : 'lagged';
+    this.#noteGap(stream, position);
     this.#announceGap(stream, this.#lineage.idOf(position), reason);
+  }
+
+  #noteGap(stream: Stream, after: number): void {
+    this.#gaps.set(stream, withGap(this.gapsOf(stream), after, stream.position));
   }
 
   // In band, because EventSource shows a page neither status nor headers.
   #announceGap(stream: Stream, after: string, reason: GapReason): void {
     this.#instruments.gaps.add(reason);
     stream.toldThrough = stream.position;
-    this.#gaps.set(stream, stream.position);
     if (!this.#notices.isOn) return;
     const resumed = this.#lineage.idOf(stream.position);
     stream.notice(Buffer.from(this.#notices.gap({ after, resumed, reason }, this.#now())));
@@ -163,9 +169,9 @@ export class Positions {
     if (this.#tooLate.delete(stream)) this.#instruments.returns.add('behind');
   }
 
-  /** It was told that something up to this number was missing; 0: never. */
-  gapThroughOf(stream: Stream): number {
-    return this.#gaps.get(stream) ?? 0;
+  /** What it was told to be missing. */
+  gapsOf(stream: Stream): Gaps {
+    return this.#gaps.get(stream) ?? NO_GAPS;
   }
 
   /** A stream is over. */

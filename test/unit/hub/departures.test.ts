@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Departure, Departures } from '../../../src/hub/departures.ts';
 
 const of = (user: string, n: number, channels = 'news'): Departure => {
-  return { user, at: n, reason: 'left', channels, startedBehind: 0, position: n, gapThrough: 0 };
+  return { user, at: n, reason: 'left', channels, startedBehind: 0, position: n, gaps: [] };
 };
 
 test('departures - those of a user, newest first, and the oldest give way by number', () => {
