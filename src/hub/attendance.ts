@@ -6,7 +6,7 @@ import { Members } from './members.ts';
 import type { Stream } from './stream.ts';
 
 /** Refused streams that are remembered at most, and what they may take, in bytes. */
-const MAX_REFUSALS = 5_000;
+const MAX_REFUSALS = 2_500;
 const MAX_REFUSAL_BYTES = 524_288;
 
 export type Attendee = 'user' | 'channel';

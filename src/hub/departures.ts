@@ -3,13 +3,20 @@ import type { Gaps } from './gaps.ts';
 import type { CloseReason } from './stream.ts';
 
 /** Closed streams that are remembered at most. */
-export const MAX_DEPARTURES = 20_000;
+export const MAX_DEPARTURES = 10_000;
 
-/** What they may take at most, names included, in bytes. */
+/** What they may take of the heap at most, names included, in bytes: with longer names they are fewer. */
 export const MAX_DEPARTURE_BYTES = 2_097_152;
 
-/** What one costs besides its names: an object, its numbers, a slot. */
-const OVERHEAD_BYTES = 100;
+/** What one costs besides its names: an object, its numbers as large as they get, a slot and some to spare. */
+const OVERHEAD_BYTES = 152;
+
+/** What a text costs besides its characters. */
+const TEXT_BYTES = 24;
+
+/** What a number in a list costs, and the list. */
+const NUMBER_BYTES = 8;
+const LIST_BYTES = 32;
 
 export interface Departure {
   readonly user: string;
@@ -72,5 +79,14 @@ export class Departures {
   }
 }
 
-const costOf = ({ user, channels, reason }: Departure): number =>
-  OVERHEAD_BYTES + user.length + channels.length + reason.length;
+// The reasons are the same few texts.
+const costOf = ({ user, channels, gaps }: Departure): number =>
+  OVERHEAD_BYTES +
+  bytesOf(user) +
+  bytesOf(channels) +
+  (gaps.length === 0 ? 0 : LIST_BYTES + NUMBER_BYTES * gaps.length);
+
+const bytesOf = (text: string): number =>
+  TEXT_BYTES + (BEYOND_LATIN1.test(text) ? 2 : 1) * text.length;
+
+const BEYOND_LATIN1 = /[^\0-\xff]/;

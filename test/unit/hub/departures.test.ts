@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Departure, Departures } from '../../../src/hub/departures.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Departure, Departures, MAX_DEPARTURE_BYTES } from '../../../src/hub/departures.ts';
 
 const of = (user: string, n: number, channels = 'news'): Departure => {
   return { user, at: n, reason: 'left', channels, startedBehind: 0, position: n, gaps: [] };
@@ -24,10 +26,41 @@ test('departures - and by bytes, names included', () => {
   assert.equal(departures.count, 9);
 });
 
-test('departures - a million closed streams take no more than the bound', () => {
-  const departures = new Departures();
-  for (let n = 0; n < 1_000_000; n += 1)
-    departures.note(of(`user-${n}`, n, `channel-${n % 50_000}`));
-  assert.ok(departures.bytes <= 2_097_152, `${departures.bytes}`);
-  assert.ok(departures.count > 15_000 && departures.count <= 20_000, `${departures.count}`);
+/** Names as they come: text in one piece. */
+const flat = (text: string): string => Buffer.from(text).toString();
+
+/** A clock and numbers as they are after long. */
+const late = (n: number) => ({
+  at: 100_000.5 + n,
+  startedBehind: 2 ** 40 + n,
+  position: 2 ** 41 + n,
 });
+
+const LIVES: Readonly<Record<string, (n: number) => Departure>> = {
+  'of a million users': (n) => of(`user-${n}`, n, `own-${n}`),
+  'with long names': (n) =>
+    of(flat(`00000000-1111-2222-3333-${n}`), n, flat(`tenant-1\nroom-${n}`)),
+  'with names beyond Latin-1, large numbers and gaps': (n) => {
+    return { ...of(flat(`имя-${n}`), n), ...late(n), gaps: [2 ** 40 + n, 2 ** 40 + n + 0.5] };
+  },
+};
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+function heapUsed(): number {
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+for (const [name, make] of Object.entries(LIVES))
+  test(`departures - a million closed streams ${name} take no more of the heap than the bound`, (t) => {
+    const departures = new Departures();
+    const before = heapUsed();
+    for (let n = 0; n < 1_000_000; n += 1) departures.note(make(n));
+    const bytes = heapUsed() - before;
+    t.diagnostic(`${departures.count} take ${bytes} bytes, counted as ${departures.bytes}`);
+    assert.ok(departures.bytes <= MAX_DEPARTURE_BYTES, `${departures.bytes}`);
+    assert.ok(bytes <= MAX_DEPARTURE_BYTES, `${bytes}`);
+    assert.ok(departures.count > 7_000, `${departures.count}`);
+  });
