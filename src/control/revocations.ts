@@ -3,7 +3,7 @@ import { CLOCK_TOLERANCE_SECONDS, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts'
 import { checkName } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
-import { pageOf } from '../hub/pages.ts';
+import { byText, pageOf } from '../hub/pages.ts';
 import type { Revocation, Revocations } from '../hub/revocations.ts';
 import { type Fields, textOf } from './fields.ts';
 import type { Ask } from './presence.ts';
@@ -52,7 +52,7 @@ export class RevocationDesk {
     const fields = queryFields(query);
     const after = cursorIn(fields, isText);
     const { rows, next } = pageOf(this.#options.revocations.list(), {
-      compare: (a, b) => placeOf(a).localeCompare(placeOf(b)),
+      compare: (a, b) => byText(placeOf(a), placeOf(b)),
       after: after === undefined ? undefined : fromPlace(after),
       limit: limitOf(fields),
     });

@@ -1,6 +1,6 @@
 /** Channels and their users as rows, of one hub, and those of several hubs put together. */
 import type { Hub } from './hub.ts';
-import { type Compare, type Page, pageOf } from './pages.ts';
+import { byText, type Compare, type Page, pageOf } from './pages.ts';
 
 /** Channels of which one of several hubs tells, when they are sorted by a number that must be added up. */
 export const MAX_ROWS_PER_HUB = 100_000;
@@ -42,8 +42,6 @@ export interface ChannelMembers extends Page<MemberRow> {
   /** What there is of the channel here; zeros when nothing is. */
   readonly channel: ChannelRow;
 }
-
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 export const compareChannels = (sort: ChannelOrder): Compare<ChannelRow> =>
   sort === 'name'

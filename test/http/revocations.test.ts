@@ -109,6 +109,24 @@ test('revocations - are listed in pages, and a restart with a snapshot remembers
   assert.equal((await open(t, second, issued('ann', now() - 10))).status, 204);
 });
 
+test('revocations - their order is that of no language: none is left out between two pages', async (t) => {
+  const running = await startServer(t);
+  // In a locale the second is the third, and comes before the first.
+  const names = ['Z', 'a\u0301', '\u00e1', 'é', 'z'].sort();
+  for (const userId of names.toReversed()) await revoke(running, { userId, ttl: 60 });
+  const found: unknown[] = [];
+  let next: string | undefined = '';
+  while (next !== undefined) {
+    const page: Awaited<ReturnType<typeof listed>> = await listed(
+      running,
+      `limit=1&cursor=${next}`,
+    );
+    found.push(...page.revocations.map(({ userId }) => userId));
+    next = page.next;
+  }
+  assert.deepEqual(found, names);
+});
+
 test('revocations - what is not understood revokes nothing', async (t) => {
   const running = await startServer(t);
   for (const body of [
