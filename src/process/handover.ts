@@ -42,6 +42,8 @@ export class Handover {
   readonly #keys: KeyMemory;
   /** Of what was taken, oldest first. */
   olderEpochs: readonly Epoch[] = [];
+  /** Webhooks of the process before that were not taken. */
+  missedWebhooks = 0;
 
   /** Without a path nothing is taken and nothing left. `keys`: of emits, which are taken and left, too. */
   constructor(path: string, logger: Logger, keys: KeyMemory) {
@@ -68,6 +70,7 @@ export class Handover {
       this.#refuse(error);
       this.#keys.clear();
       this.olderEpochs = [];
+      this.missedWebhooks = 0;
       return makeHub([]); // a new one: the other may know a part
     }
   }
@@ -84,6 +87,7 @@ export class Handover {
       hub.restore(dump);
       for (const revocation of dump.revocations) hub.revocations.add(revocation);
       this.olderEpochs = dump.epochs;
+      this.missedWebhooks = dump.missedWebhooks ?? 0;
       if (dump.keys !== undefined) this.#keys.restore(dump.keys);
     });
     return hub;
@@ -127,7 +131,7 @@ export class Handover {
   }
 
   /** Leaves what the hub knows. A failure is logged; the streams that return are told of a gap then. */
-  leave(hub: Hub): void {
+  leave(hub: Hub, missedWebhooks: number): void {
     if (!this.isWanted) return;
     try {
       if (this.#isUnread && existsSync(this.#path)) setAside(this.#path);
@@ -135,6 +139,7 @@ export class Handover {
         ...hub.dump(),
         revocations: hub.revocations.list(),
         keys: this.#keys.dump(),
+        missedWebhooks,
       });
       this.#logger.info({ entries }, 'snapshot written');
     } catch (error) {

@@ -1,4 +1,5 @@
 /** Who is there, for the control port: put together here, so that the server knows one thing of it. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { ExplainingDesk } from '../control/explaining.ts';
 import { PresenceDesk } from '../control/presence.ts';
@@ -14,6 +15,9 @@ import { Whereabouts } from '../presence/whereabouts.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
 import { inquiry } from './inquiry.ts';
+
+/** What the receiver of webhooks gets to take what waits when the server stops, in milliseconds. */
+const LAST_WEBHOOKS_MS = 5_000;
 
 export interface PeopleParts {
   readonly fronts: Fronts;
@@ -74,8 +78,24 @@ export class People {
     });
   }
 
+  /** So many webhooks of the process before were not taken: to be told before anything else is. */
+  missed(webhooks: number): void {
+    this.#webhooks?.missed(webhooks);
+  }
+
   start(): void {
     this.#whereabouts.start();
+    this.#webhooks?.start();
+  }
+
+  /** Hands over the webhooks that wait, for seconds at most; resolves with how many were not taken. */
+  async leave(hasten: AbortSignal): Promise<number> {
+    this.#whereabouts.stop();
+    if (this.#webhooks === undefined) return 0;
+    const rest = new AbortController();
+    const signal = AbortSignal.any([hasten, rest.signal]);
+    const deadline = delay(LAST_WEBHOOKS_MS, undefined, { signal }).catch(() => {});
+    return this.#webhooks.leave(deadline).finally(() => rest.abort());
   }
 
   stop(): void {

@@ -21,7 +21,6 @@ import type { Logger } from '../logger.ts';
 import type { Backplane } from '../nats/backplane.ts';
 import { openApi } from '../openapi/document.ts';
 import type { KeyMemory } from '../publish/key-memory.ts';
-import type { Publisher } from '../publish/publisher.ts';
 import { Tally } from '../tally.ts';
 import { Crew } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
@@ -107,6 +106,7 @@ export class Server {
       this.#fronts = crew;
       this.hub = crew.history;
     }
+    this.#people.missed(this.#handover.missedWebhooks);
     this.#keys.tellBytes((bytes) => this.hub.reserve(bytes));
     this.#control = this.#controlApp(config.keys);
     this.#controlHttp = createApp();
@@ -191,7 +191,8 @@ export class Server {
     this.#fronts.refuse();
     if (!isHandedOver) this.#refuseControl();
     await this.#endStreams();
-    if (isHandedOver) await this.#handOver();
+    const missedWebhooks = await this.#people.leave(this.#haste.signal);
+    if (isHandedOver) await this.#handOver(missedWebhooks);
     await this.#close();
   }
 
@@ -200,11 +201,11 @@ export class Server {
     this.#compatListener?.close();
   }
 
-  async #handOver(): Promise<void> {
+  async #handOver(missedWebhooks: number): Promise<void> {
     this.#control.phase = 'closed';
     // No emit is taken any more. The keys of those on their way have their numbers when all threads have them.
     await settled(() => this.#fronts.position >= this.hub.head);
-    this.#handover.leave(this.hub);
+    this.#handover.leave(this.hub, missedWebhooks);
     await this.#pause(LAST_ANSWERS_MS);
   }
 
@@ -253,15 +254,11 @@ export class Server {
     return this.#control.handlerFor(createGuard({ hosts, token: config['ctl-token'] }));
   }
 
-  #order({ store }: Fronts): Publisher {
-    const { olderEpochs } = this.#handover;
-    return publisherOf({ epoch: this.#epoch, olderEpochs, store, keys: this.#keys });
-  }
-
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
     const fronts = this.#fronts;
-    const order = this.#backplane ?? this.#order(fronts);
+    const own = { epoch: this.#epoch, olderEpochs: this.#handover.olderEpochs, keys: this.#keys };
+    const order = this.#backplane ?? publisherOf({ ...own, store: fronts.store });
     const history = fronts instanceof Crew ? this.hub : undefined;
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({

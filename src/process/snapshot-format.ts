@@ -27,6 +27,8 @@ export interface Snapshot extends Dump {
   readonly revocations: readonly Revocation[];
   /** Of emits, to be read last; undefined: from a version that knew none. */
   readonly keys?: KeysDump | undefined;
+  /** Webhooks that were not taken; undefined: from a version that did not count them. */
+  readonly missedWebhooks?: number | undefined;
 }
 
 /** The first line. */
@@ -50,6 +52,9 @@ export function parseHead(value: unknown): Head {
     throw new UnusableSnapshot(`it is not a snapshot of format 1 to ${FORMAT}`);
   if (!isAmount(time) || !isNumber(head, 0, MAX_HEAD) || !isNumber(evictedElsewhere, 0, head))
     throw new UnusableSnapshot('its first line has numbers that cannot be');
+  const { missedWebhooks } = fields;
+  if (missedWebhooks !== undefined && !isNumber(missedWebhooks, 0, Number.MAX_SAFE_INTEGER))
+    throw new UnusableSnapshot('its first line has a count of webhooks that cannot be');
   const epochs = format === 1 ? [{ epoch: fields['epoch'], head }] : fields['epochs'];
   const evictions = format === 1 ? parseEvictedThrough(fields['evictedThrough'], head) : [];
   return {
@@ -61,6 +66,7 @@ export function parseHead(value: unknown): Head {
     epochs: parseEpochs(epochs, head),
     revocations: parseRevocations(fields['revocations'] ?? []),
     keyAges: parseKeyAges(fields['keyAges']),
+    missedWebhooks,
   };
 }
 

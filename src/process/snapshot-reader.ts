@@ -53,6 +53,7 @@ export function readSnapshot(
       evictedElsewhere: head.evictedElsewhere,
       evictions: evictionsOf(lines, head),
       entries,
+      missedWebhooks: head.missedWebhooks,
       keys: head.keyAges && { ages: aged(head.keyAges, away), keys },
     });
     if (entries.next().done !== true || keys.next().done !== true)

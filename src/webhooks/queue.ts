@@ -19,9 +19,15 @@ export interface WebhookEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+const GAP = 'webhook.gap';
+
 interface Waiting {
   readonly event: WebhookEvent;
   readonly bytes: number;
+  /** The first number that it stands for; of a gap an earlier one than its own. */
+  readonly from: number;
+  /** How many it stands for of an earlier life of the server. */
+  readonly beforeStart: number;
 }
 
 export class WebhookQueue {
@@ -31,6 +37,9 @@ export class WebhookQueue {
   #inFlight = 0;
   #bytes = 0;
   #lastSeq = 0;
+  /** What gave way to gaps so far. */
+  droppedCount = 0;
+  gapCount = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -40,10 +49,22 @@ export class WebhookQueue {
     return this.#waiting.length;
   }
 
+  /** What has not been delivered, with all that the gaps among it stand for. */
+  get untoldCount(): number {
+    return this.#waiting.reduce((sum, one) => sum + standsFor(one), 0);
+  }
+
   push(type: string, data: WebhookEvent['data']): void {
     this.#lastSeq += 1;
-    this.#add({ seq: this.#lastSeq, type, time: new Date().toISOString(), data });
+    this.#add({ seq: this.#lastSeq, type, time: timeNow(), data });
     if (this.#bytes > this.#maxBytes && this.#waiting.length > this.#inFlight + 1) this.#overflow();
+  }
+
+  /** A gap: so many of an earlier life of the server were not delivered. */
+  pushMissed(beforeStart: number): void {
+    this.#lastSeq += 1;
+    const event = { seq: this.#lastSeq, type: GAP, time: timeNow(), data: { beforeStart } };
+    this.#add(event, { from: this.#lastSeq + 1, beforeStart });
   }
 
   /** The first ones, which stay here until they are `delivered`. */
@@ -71,19 +92,25 @@ export class WebhookQueue {
     this.#bytes = 0;
   }
 
-  #add(event: WebhookEvent): void {
+  #add(event: WebhookEvent, { from = event.seq, beforeStart = 0 } = {}): void {
     const bytes = JSON.stringify(event.data).length + OVERHEAD_BYTES;
-    this.#waiting.push({ event, bytes });
+    this.#waiting.push({ event, bytes, from, beforeStart });
     this.#bytes += bytes;
   }
 
   #overflow(): void {
     const lost = this.#waiting.splice(this.#inFlight);
     for (const { bytes } of lost) this.#bytes -= bytes;
-    const { type, seq, data } = lost[0]!.event;
-    const from = type === 'webhook.gap' ? data['from'] : seq;
-    const to = this.#lastSeq;
-    const time = new Date().toISOString();
-    this.#add({ seq: to, type: 'webhook.gap', time, data: { from, to } });
+    const { from: first, beforeStart, event } = lost[0]!;
+    const [from, to] = [Math.min(first, event.seq), this.#lastSeq];
+    const data = { from, to, ...(beforeStart === 0 ? {} : { beforeStart }) };
+    this.gapCount += event.type === GAP ? 0 : 1;
+    this.droppedCount += lost.filter((one) => one.event.type !== GAP).length;
+    this.#add({ seq: to, type: GAP, time: timeNow(), data }, { from, beforeStart });
   }
 }
+
+const standsFor = ({ event, from, beforeStart }: Waiting): number =>
+  event.seq - from + 1 + beforeStart;
+
+const timeNow = (): string => new Date().toISOString();

@@ -31,11 +31,28 @@ export interface WebhooksOptions {
   readonly gatherMs?: number;
 }
 
+/** Since the start, but for `waiting`. */
+export interface WebhookMeasures {
+  /** Events that were taken. */
+  readonly sent: number;
+  /** Requests, and those that were not answered 2xx or 410. */
+  readonly requests: number;
+  readonly failed: number;
+  /** Events that wait, with what gaps among them stand for. */
+  readonly waiting: number;
+  /** Events that gave way to gaps, and those gaps. */
+  readonly dropped: number;
+  readonly gaps: number;
+}
+
 export class Webhooks {
   readonly #options: WebhooksOptions;
   readonly #signers: readonly Webhook[];
   readonly #queue: WebhookQueue;
+  /** Nothing is gathered any more, and what failed is tried again at once. */
+  readonly #hurry = new AbortController();
   readonly #stop = new AbortController();
+  readonly #counts = { sent: 0, requests: 0, failed: 0 };
   #isOff = false;
   #running: Promise<void> | undefined;
 
@@ -49,21 +66,51 @@ export class Webhooks {
   tell(type: string, data: WebhookEvent['data']): void {
     if (this.#isOff || this.#stop.signal.aborted) return;
     this.#queue.push(type, data);
+    this.start();
+  }
+
+  /** So many of an earlier life of the server were not taken: that is told first, from `start` on. */
+  missed(count: number): void {
+    if (count > 0) this.#queue.pushMissed(count);
+  }
+
+  /** Tells what waits. */
+  start(): void {
+    if (this.#queue.count === 0 || this.#stop.signal.aborted) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
   }
 
+  /**
+   * Hands over what waits, until `deadline`, and tells no more. Resolves with how many the receiver has
+   * not taken, as far as is known: an answer may have been on its way.
+   */
+  async leave(deadline: Promise<unknown>): Promise<number> {
+    this.#hurry.abort();
+    await Promise.race([this.#running, deadline]);
+    await this.stop();
+    const { untoldCount } = this.#queue;
+    if (untoldCount > 0) this.#options.logger.warn({ events: untoldCount }, UNTOLD);
+    return untoldCount;
+  }
+
   /** Tells no more. */
   async stop(): Promise<void> {
+    this.#hurry.abort();
     this.#stop.abort();
     await this.#running;
+  }
+
+  get measures(): WebhookMeasures {
+    const { untoldCount: waiting, droppedCount: dropped, gapCount: gaps } = this.#queue;
+    return { ...this.#counts, waiting, dropped, gaps };
   }
 
   async #run(): Promise<void> {
     while (this.#queue.count > 0 && !this.#stop.signal.aborted) {
       if (this.#queue.count < MAX_EVENTS_PER_REQUEST)
-        await this.#pause(this.#options.gatherMs ?? GATHER_MS);
+        await pause(this.#options.gatherMs ?? GATHER_MS, this.#hurry.signal);
       await this.#deliver(this.#queue.take(MAX_EVENTS_PER_REQUEST));
     }
   }
@@ -74,11 +121,20 @@ export class Webhooks {
     const [first, most] = this.#options.retryMs ?? [1_000, 60_000];
     for (let retryMs = first; !this.#stop.signal.aborted; retryMs = Math.min(most, 2 * retryMs)) {
       const status = await this.#send(id, body);
-      if (status >= 200 && status < 300) return this.#queue.delivered();
+      if (this.#stop.signal.aborted) return;
+      this.#counts.requests += 1;
+      if (status >= 200 && status < 300) return this.#delivered(events.length);
       if (status === 410) return this.#switchOff();
+      this.#counts.failed += 1;
       this.#options.logger.warn({ status, events: events.length }, UNTAKEN);
-      await this.#pause(retryMs * (0.75 + Math.random() / 2));
+      const { signal } = this.#hurry.signal.aborted ? this.#stop : this.#hurry;
+      await pause(retryMs * (0.75 + Math.random() / 2), signal);
     }
+  }
+
+  #delivered(count: number): void {
+    this.#queue.delivered();
+    this.#counts.sent += count;
   }
 
   #switchOff(): void {
@@ -119,11 +175,14 @@ export class Webhooks {
       this.#stop.signal.removeEventListener('abort', abort);
     }
   }
-
-  async #pause(ms: number): Promise<void> {
-    await delay(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
-  }
 }
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal, ref: false }).catch(() => {});
+}
+
+const UNTOLD =
+  'webhooks were not taken before the server stopped: with -snapshot the next start tells of them by webhook.gap; ask GET /users/ for those that matter';
 
 const UNTAKEN =
   'webhooks were not taken and are tried again: the receiver must answer 2xx within 15 seconds, without a redirect';

@@ -1,5 +1,8 @@
 /** What a receiver is told, signed so that the official library verifies it. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLogger } from '../../src/logger.ts';
 import { WebhookQueue } from '../../src/webhooks/queue.ts';
@@ -137,4 +140,58 @@ test('webhooks - what is in flight is never part of a gap', () => {
   const rest = queue.take(100);
   assert.equal(rest[0]!.type, 'webhook.gap');
   assert.equal(rest[0]!.data['from'], 2);
+});
+
+test('webhooks - what waits when the server stops is handed over before it is gone', async (t) => {
+  const { url, told } = await receiver(t, [SECRETS[0]!]);
+  const args = ['-webhook', url, '-webhook-secret', SECRETS[0]!];
+  const { eventsUrl, server } = await startServer(t, args);
+  await openStream(t, eventsUrl, { headers: bearer(tokenFor('ann')) });
+  await server.stop(); // well within the second in which events are gathered
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ['user.online', 'channel.occupied'],
+  );
+});
+
+test('webhooks - what is not taken until the server has stopped is counted, and told first after the next start', async (t) => {
+  const { url, told, paths, state } = await receiver(t, [SECRETS[0]!]);
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-webhooks-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const snapshot = ['-snapshot', join(folder, 'log')];
+  const args = ['-webhook', url, '-webhook-secret', SECRETS[0]!, ...snapshot];
+  state.status = 0;
+  const first = await startServer(t, args);
+  await openStream(t, first.eventsUrl, { headers: bearer(tokenFor('ann')) });
+  await eventually(() => paths.length > 0);
+  first.server.hasten(); // as a second signal does
+  await first.server.stop();
+  const middle = await startServer(t, args);
+  const [line] = first.log.filter(({ msg }) => String(msg).includes('before the server stopped'));
+  assert.equal(line?.['events'], 2);
+  // Again nobody takes it: it is not forgotten.
+  await eventually(() => paths.length > 1);
+  middle.server.hasten();
+  await middle.server.stop();
+  state.status = 200;
+  const last = await startServer(t, args);
+  await openStream(t, last.eventsUrl, { headers: bearer(tokenFor('bob')) });
+  await eventually(() => told.length >= 3);
+  assert.deepEqual(
+    told.slice(0, 2).map(({ seq, type, data }) => ({ seq, type, data })),
+    [
+      { seq: 1, type: 'webhook.gap', data: { beforeStart: 2 } },
+      { seq: 2, type: 'user.online', data: { userId: 'bob' } },
+    ],
+  );
+});
+
+test('webhooks - a gap from before the start is kept in one that it overflows into', () => {
+  const queue = new WebhookQueue(1_000);
+  queue.pushMissed(7);
+  assert.equal(queue.untoldCount, 7);
+  for (let n = 0; n < 20; n += 1) queue.push('a', {});
+  const [gap] = queue.take(100);
+  const { from, beforeStart } = gap!.data;
+  assert.deepEqual([gap!.type, from, beforeStart], ['webhook.gap', 1, 7]);
 });

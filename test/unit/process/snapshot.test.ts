@@ -45,7 +45,7 @@ type Written = Dump & Partial<Snapshot>;
 /** What the file holds, or undefined. */
 function read(path: string, options: ReadOptions = {}): Written | undefined {
   let found: Written | undefined;
-  const use = ({ keys, revocations: _, ...dump }: Snapshot) => {
+  const use = ({ keys, revocations: _, missedWebhooks: _missed, ...dump }: Snapshot) => {
     found = { ...dump, evictions: [...dump.evictions], entries: [...dump.entries] };
     if (keys !== undefined) found = { ...found, keys: { ...keys, keys: [...keys.keys] } };
   };
@@ -171,6 +171,7 @@ const CANNOT_BE: Record<string, readonly unknown[]> = {
   epoch: [undefined, '', 'A', 'a-b', 'é', 7, 'a'.repeat(49), ['a']],
   head: [undefined, -1, 1.5, '5', 4, MAX_HEAD + 1, 2 ** 53 - 2, 1e300, null],
   evictedElsewhere: [undefined, -1, 6, 0.5, '0', null],
+  missedWebhooks: [-1, 0.5, '0', null],
   evictedThrough: [undefined, null, [], 7, { news: 6 }, { news: '2' }, { '': 1 }, { 'a\n': 1 }],
 };
 
