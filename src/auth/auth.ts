@@ -30,6 +30,8 @@ export interface NewToken {
   readonly seconds: number;
   /** The id its streams start behind; undefined: at what is new. */
   readonly from?: string | undefined;
+  /** By which it can be revoked; undefined: by its user only. */
+  readonly tokenId?: string | undefined;
 }
 
 /** Verifies with the current secret, then with the previous one. */
@@ -82,14 +84,14 @@ function worse(earlier: NotGranted | undefined, error: unknown): NotGranted {
 export function tokenSigner(secret: string, rules: TokenRules): (token: NewToken) => string {
   const { userClaim = USER, channelClaim = CHANNEL, issuers = [], audiences = [] } = rules;
   const signer = createSigner({ key: secret, algorithm: 'HS256' });
-  return ({ userId, channels, seconds, from }) => {
+  return ({ userId, channels, seconds, from, tokenId: jti }) => {
     const channel = channels.length === 1 ? channels[0] : channels;
     const names = claimsWith([
       [userClaim, userId],
       [channelClaim, channel],
     ]);
     const exp = Math.floor(Date.now() / 1000) + seconds;
-    return signer({ ...names, iss: issuers[0], aud: audiences[0], exp, from });
+    return signer({ ...names, iss: issuers[0], aud: audiences[0], exp, from, jti });
   };
 }
 

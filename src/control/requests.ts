@@ -1,6 +1,6 @@
 /** What the bodies of `/emit/` and `/token/` must hold; everything else in them is ignored. */
 import type { NewToken } from '../auth/auth.ts';
-import { MAX_CHANNELS_PER_TOKEN } from '../auth/claims.ts';
+import { MAX_CHANNELS_PER_TOKEN, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import {
   checkName,
   EVERYONE,
@@ -94,7 +94,15 @@ export function parseTokenRequest(fields: Fields, context: TokenContext): NewTok
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
   checkChannels(channels, tokenChannelFault);
   const seconds = secondsOf(fields, context.maxTokenSeconds);
-  return { userId, channels, seconds, from: fromOf(fields, context.position) };
+  const from = fromOf(fields, context.position);
+  return { userId, channels, seconds, from, tokenId: tokenIdOf(fields, 'jti') };
+}
+
+/** The id of a token; undefined when it is not given. @throws TidingsError `FIELD_INVALID` */
+export function tokenIdOf(fields: Fields, name: string): string | undefined {
+  const id = textOf(fields, name);
+  if (id === undefined || (id !== '' && id.length <= MAX_TOKEN_ID_LENGTH)) return id;
+  return invalid(`${name} must have 1 to ${MAX_TOKEN_ID_LENGTH} characters`);
 }
 
 function receiptOf(fields: Fields, to: Recipients): number | undefined {

@@ -1,13 +1,14 @@
 /** Tokens that are to count no more: asked for, and listed. */
-import { CLOCK_TOLERANCE_SECONDS, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
+import { CLOCK_TOLERANCE_SECONDS } from '../auth/claims.ts';
 import { checkName } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { byText, pageOf } from '../hub/pages.ts';
 import type { Revocation, Revocations } from '../hub/revocations.ts';
-import { type Fields, textOf } from './fields.ts';
+import type { Fields } from './fields.ts';
 import type { Ask } from './presence.ts';
 import { cursorFor, cursorIn, invalid, isText, limitOf, nameIn, queryFields } from './queries.ts';
+import { tokenIdOf } from './requests.ts';
 import { type Call, get, post, type Route } from './router.ts';
 
 /** Last second of the year 9999, in Unix seconds: what is later was meant as milliseconds. */
@@ -62,7 +63,7 @@ export class RevocationDesk {
 
   #revocationOf(fields: Fields): Revocation {
     const user = nameIn(fields, 'userId');
-    const tokenId = textOf(fields, 'tokenId');
+    const tokenId = tokenIdOf(fields, 'tokenId');
     // A token may outlive its longest life by as much as its issuer's clock may be ahead.
     const until = Math.ceil(this.#now()) + this.#ttlIn(fields) + CLOCK_TOLERANCE_SECONDS;
     const issuedBefore = this.#issuedBeforeIn(fields);
@@ -71,9 +72,7 @@ export class RevocationDesk {
     }
     if (tokenId === undefined || user !== undefined)
       throw new TidingsError('FIELD_MISSING', 'say which tokens: userId, or tokenId');
-    if (tokenId !== '' && tokenId.length <= MAX_TOKEN_ID_LENGTH)
-      return { kind: 'token', name: tokenId, issuedBefore: 0, until };
-    throw invalid(`tokenId must have 1 to ${MAX_TOKEN_ID_LENGTH} characters`);
+    return { kind: 'token', name: tokenId, issuedBefore: 0, until };
   }
 
   #ttlIn(fields: Fields): number {

@@ -1,5 +1,4 @@
 /** Who is there, ending streams, and revoking tokens: described. */
-import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import { MAX_USERS_PER_QUESTION } from '../control/presence.ts';
 import { LAST_SECOND } from '../control/revocations.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -215,8 +214,6 @@ const DISCONNECT: Endpoint = {
 
 const secondsUpTo = (maximum: number): Part => ({ type: 'integer', minimum: 1, maximum });
 
-const TOKEN_ID: Part = { type: 'string', minLength: 1, maxLength: MAX_TOKEN_ID_LENGTH };
-
 const ISSUED_BEFORE: Part = {
   anyOf: [{ const: 'now' }, secondsUpTo(LAST_SECOND)],
   description: 'Unix seconds, or `now`, the default.',
@@ -230,7 +227,7 @@ function revokeBody(kind: Kinds, isForm: boolean, maxTokenSeconds: number): Part
     return {
       type: 'object',
       description,
-      properties: { userId: ref('Name'), tokenId: TOKEN_ID, issuedBefore, ttl },
+      properties: { userId: ref('Name'), tokenId: ref('TokenId'), issuedBefore, ttl },
       oneOf: [
         { required: ['userId'], properties: { tokenId: false } },
         { required: ['tokenId'], properties: { userId: false } },
@@ -242,7 +239,7 @@ function revokeBody(kind: Kinds, isForm: boolean, maxTokenSeconds: number): Part
     description,
     oneOf: [
       { required: ['userId'], properties: { userId, tokenId: ABSENT, issuedBefore, ttl } },
-      { required: ['tokenId'], properties: { tokenId: TOKEN_ID, userId: ABSENT, ttl } },
+      { required: ['tokenId'], properties: { tokenId: ref('TokenId'), userId: ABSENT, ttl } },
     ],
   };
 }

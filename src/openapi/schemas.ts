@@ -1,4 +1,5 @@
 /** What several endpoints have in common: names, ids, errors. */
+import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import { MAX_NAME_BYTES, NAME_PATTERN } from '../auth/names.ts';
 import { ERROR_STATUS } from '../errors.ts';
 import { PROBLEM_URN } from '../http/problem.ts';
@@ -54,6 +55,12 @@ export const SCHEMAS: Readonly<Record<string, Part>> = {
     pattern: '^[a-z0-9]+-(0|[1-9][0-9]{0,14})$',
     description: 'The epoch of the server, and the number of the event in it.',
     examples: ['mwsp24sokzi-7'],
+  },
+  TokenId: {
+    type: 'string',
+    minLength: 1,
+    maxLength: MAX_TOKEN_ID_LENGTH,
+    description: 'The `jti` of a token, by which it alone can be revoked.',
   },
   Error: {
     type: 'object',

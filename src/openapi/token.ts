@@ -11,9 +11,9 @@ const FROM: Part = {
 
 const notEveryone = (name: string): Part => ({ allOf: [ref(name), { not: { const: EVERYONE } }] });
 
-const OR_NULL: Part = { anyOf: [FROM, { type: 'null' }] };
+const orNull = (part: Part): Part => ({ anyOf: [part, { type: 'null' }] });
 
-function fieldsOf(name: string, { exp, from }: { exp: Part; from: Part }): Part {
+function fieldsOf(name: string, { exp, from, jti }: Record<'exp' | 'from' | 'jti', Part>): Part {
   return {
     type: 'object',
     required: ['userId', 'channel', 'exp'],
@@ -22,6 +22,7 @@ function fieldsOf(name: string, { exp, from }: { exp: Part; from: Part }): Part 
       channel: oneOrMore(tokenChannel(name), MAX_CHANNELS_PER_TOKEN),
       exp: { ...exp, description: 'Seconds from now.' },
       from,
+      jti,
     },
   };
 }
@@ -29,7 +30,8 @@ function fieldsOf(name: string, { exp, from }: { exp: Part; from: Part }): Part 
 export const tokenEndpoints = ({ config }: Facts): Endpoints => {
   const max = config['max-token-life'];
   const exp = { type: 'integer', minimum: 1, maximum: max };
-  const inForm = fieldsOf('Name', { exp, from: FROM });
+  const jti = ref('TokenId');
+  const inForm = fieldsOf('Name', { exp, from: FROM, jti });
   return {
     'POST /token/': {
       id: 'makeToken',
@@ -37,8 +39,8 @@ export const tokenEndpoints = ({ config }: Facts): Endpoints => {
       body: {
         'application/json': {
           schema: {
-            ...fieldsOf('NameOrNumber', { exp, from: OR_NULL }),
-            examples: [{ userId: '42', channel: ['news'], exp: 3_600, from: 'now' }],
+            ...fieldsOf('NameOrNumber', { exp, from: orNull(FROM), jti: orNull(jti) }),
+            examples: [{ userId: '42', channel: ['news'], exp: 3_600, from: 'now', jti: 'b3f1' }],
           },
         },
         'application/x-www-form-urlencoded': { schema: inForm },

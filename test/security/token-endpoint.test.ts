@@ -69,6 +69,28 @@ test('token - from: an id, or now, becomes a claim; anything else is 400', async
   assert.match(JSON.parse(text).message, /^from must be an id .*, or now$/);
 });
 
+test('token - jti becomes a claim, by which the token can be revoked; anything but 1 to 256 characters is 400', async (t) => {
+  const { controlUrl, eventsUrl } = await startServer(t);
+  const base = { userId: 'ann', channel: 'news', exp: '60' };
+  const ask = (body: object) => post(`${controlUrl}/token/`, body);
+  const { text: token } = await ask(form({ ...base, jti: 'b3 f1/é' }));
+  assert.equal(claimsOf(token)['jti'], 'b3 f1/é');
+  const { text: other } = await ask({ ...base, exp: 60, jti: 'x'.repeat(256) });
+  for (const one of [token, other])
+    assert.equal((await openStream(t, eventsUrl, { headers: bearer(one) })).status, 200);
+  const revoked = await post(`${controlUrl}/revoke/`, { tokenId: 'b3 f1/é', ttl: 60 });
+  assert.equal(JSON.parse(revoked.text).streams, 1);
+  assert.equal((await openStream(t, eventsUrl, { headers: bearer(token) })).status, 204);
+  const { text: without } = await ask({ ...base, exp: 60, jti: null });
+  assert.ok(!('jti' in claimsOf(without)));
+  for (const jti of ['', 'x'.repeat(257), 7, ['a'], {}, true]) {
+    const { status, text } = await ask({ ...base, exp: 60, jti });
+    assert.deepEqual([status, JSON.parse(text).error], [400, 'FIELD_INVALID'], String(jti));
+    assert.match(JSON.parse(text).message, /jti/);
+  }
+  assert.equal((await ask(form({ ...base, jti: '' }))).status, 400);
+});
+
 test('J-31 token - holds the three claims and nothing else that a request brought', async (t) => {
   const { controlUrl } = await startServer(t);
   const extras =
