@@ -15,7 +15,7 @@ const REFRESH_MS = WITHDRAWN_WITHIN_MS - 2 * REQUEST_MS;
 /** From a request that failed to the next, in milliseconds. */
 const RETRY_MS = 10_000;
 
-/** Tokens cause no more than one request in so long, in milliseconds. */
+/** Tokens cause no more than one request in so long, in milliseconds, and one behind a request that they found under way. */
 export const PAUSE_MS = 5_000;
 
 /** Keys of an issuer that cannot be reached are used for so long, in milliseconds. */
@@ -49,6 +49,10 @@ export class Issuer {
   /** Names that the newest set does not have. */
   readonly #absent = new Set<string | undefined>();
   #request: Promise<boolean> | undefined;
+  /** Nothing has happened since it was begun: it cannot have left yet. */
+  #isBeginning = false;
+  /** It is the further look behind another one, which has none behind itself. */
+  #isFurther = false;
   #askedAt = Number.NEGATIVE_INFINITY;
   #heardAt = performance.now();
   #isSilent = false;
@@ -76,10 +80,29 @@ export class Issuer {
   /** Whether there is such a key; of no name: any key. Asks the issuer first when that may change the answer. */
   async lookUp(kid: string | undefined): Promise<Known> {
     if (this.#has(kid)) return 'known';
+    if (this.#request !== undefined && !this.#isBeginning) return this.#join(this.#request, kid);
     const isPause = performance.now() - this.#askedAt < (this.#options.pauseMs ?? PAUSE_MS);
-    if (this.#request === undefined && (isPause || this.#isClosed))
-      return this.#absent.has(kid) ? 'absent' : 'unsure';
-    const isHeard = await (this.#request ?? this.#ask());
+    if (this.#request === undefined && (isPause || this.#isClosed)) return this.#asBefore(kid);
+    return this.#judge(kid, await (this.#request ?? this.#ask()));
+  }
+
+  // It may have been answered before this key was published: then the answer behind it counts, which is
+  // that to one request for all who have come meanwhile.
+  async #join(request: Promise<boolean>, kid: string | undefined): Promise<Known> {
+    const isFurther = this.#isFurther;
+    const isHeard = await request;
+    if (this.#has(kid)) return 'known';
+    if (!isHeard || this.#isClosed) return 'unsure';
+    if (isFurther) return this.#asBefore(kid);
+    return this.#judge(kid, await (this.#request ?? this.#ask(true)));
+  }
+
+  // Without asking. What has come up since the last answer may be anything.
+  #asBefore(kid: string | undefined): Known {
+    return this.#absent.has(kid) ? 'absent' : 'unsure';
+  }
+
+  #judge(kid: string | undefined, isHeard: boolean): Known {
     if (this.#has(kid)) return 'known';
     // A set without any key means an accident, or the moment before a new one.
     if (!isHeard || this.keys.length === 0) return 'unsure';
@@ -92,9 +115,14 @@ export class Issuer {
   }
 
   /** True when there is an answer. */
-  #ask(): Promise<boolean> {
+  #ask(isFurther = false): Promise<boolean> {
     clearTimeout(this.#timer);
     this.#askedAt = performance.now();
+    this.#isFurther = isFurther;
+    this.#isBeginning = true;
+    queueMicrotask(() => {
+      this.#isBeginning = false;
+    });
     this.#request = this.#hear().then((isHeard) => {
       this.#request = undefined;
       const { refreshMs = REFRESH_MS, retryMs = RETRY_MS } = this.#options;

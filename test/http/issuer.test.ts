@@ -156,7 +156,7 @@ for (const threads of ['1', '2'])
   });
 
 for (const threads of ['1', '2'])
-  test(`issuer - a storm of 1,000 tokens of an unknown key is one request, with ${threads} threads`, async (t) => {
+  test(`issuer - a storm of 1,000 tokens of an unknown key is two requests at most, with ${threads} threads`, async (t) => {
     const [key, stranger] = [newKey('ours'), newKey('theirs', 'EdDSA')];
     const issuer = await startIssuer(t, publish(key));
     const running = await startServer(t, [...argsFor(issuer), '-threads', threads]);
@@ -176,8 +176,9 @@ for (const threads of ['1', '2'])
         requests: issuer.count - before,
       };
     };
-    // On a machine that is busy for longer than the pause it may be asked again.
-    const most = () => 1 + Math.floor((performance.now() - begun) / PAUSE_MS);
+    // One, and one more for those that found it under way: its answer may be from before their key. On a
+    // machine that is busy for longer than the pause it may be asked again.
+    const most = () => 2 + 2 * Math.floor((performance.now() - begun) / PAUSE_MS);
     const same = await storm(() => 'theirs');
     assert.ok(same.requests >= 1 && same.requests <= most(), `${same.requests} requests`);
     assert.deepEqual(same.statuses, new Set([401]));

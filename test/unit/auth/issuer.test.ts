@@ -45,10 +45,42 @@ test('issuer - a thousand tokens of an unknown key cause one request', async (t)
   assert.deepEqual([new Set(known), server.count - before], [new Set(['absent']), 1]);
 });
 
+// An answer that was made before the key was there says nothing of it.
+test('issuer - a token that finds a request under way is not refused by an answer from before', async (t) => {
+  const server = await startIssuer(t, publish(one));
+  const { issuer, used } = ask(t, server, { pauseMs: 3_600_000, refreshMs: 50 });
+  await eventually(() => used.length === 1);
+  const answers: (() => void)[] = [];
+  server.answer = (res) => void answers.push(() => res.end(JSON.stringify(publish(one))));
+  await eventually(() => answers.length === 1, { what: 'a refresh' });
+  const known = Array.from({ length: 1_000 }, () => issuer.lookUp('two'));
+  server.publish(publish(one, two));
+  answers[0]?.();
+  assert.deepEqual(new Set(await Promise.all(known)), new Set(['known']));
+  assert.deepEqual(used, ['one', 'one,two']);
+});
+
+test('issuer - behind a request under way there is one more, and behind that none', async (t) => {
+  const server = await startIssuer(t, publish(one));
+  const { issuer, used } = ask(t, server, { pauseMs: 3_600_000, refreshMs: 50 });
+  await eventually(() => used.length === 1);
+  const answers: (() => void)[] = [];
+  server.answer = (res) => void answers.push(() => res.end(JSON.stringify(publish(one))));
+  await eventually(() => answers.length === 1, { what: 'a refresh' });
+  const first = Array.from({ length: 1_000 }, () => issuer.lookUp('new'));
+  answers[0]?.();
+  await eventually(() => answers.length === 2, { what: 'one more' });
+  const later = [issuer.lookUp('new'), issuer.lookUp('other')];
+  answers[1]?.();
+  assert.deepEqual(new Set(await Promise.all(first)), new Set(['absent']));
+  assert.deepEqual(new Set(await Promise.all(later)), new Set(['absent', 'unsure']));
+  assert.equal(answers.length, 2);
+});
+
 test('issuer - within the pause what was absent stays absent, and others are not sure', async (t) => {
   const server = await startIssuer(t, publish(one));
   const { issuer } = ask(t, server, { pauseMs: 3_600_000 });
-  assert.equal(await issuer.lookUp('new'), 'absent', 'waits for the request that is under way');
+  assert.equal(await issuer.lookUp('new'), 'absent', 'waits for the request that has just begun');
   assert.deepEqual(await Promise.all([issuer.lookUp('new'), issuer.lookUp('other')]), [
     'absent',
     'unsure',
