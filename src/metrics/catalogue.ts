@@ -144,6 +144,48 @@ const LOG: readonly Series[] = [
   },
 ];
 
+const PEOPLE: readonly Series[] = [
+  {
+    name: 'tidings_users',
+    type: 'gauge',
+    from: 'users',
+    label: 'state',
+    help: 'Users with a stream, and those whose last one ended less than -grace ago',
+  },
+  {
+    name: 'tidings_receipts_waiting',
+    type: 'gauge',
+    from: 'receipts',
+    help: 'Events with a receipt whose time is not up',
+  },
+  {
+    name: 'tidings_webhook_events_total',
+    type: 'counter',
+    from: 'webhookEvents',
+    label: 'result',
+    help: 'Events for the receiver of webhooks: taken by it, or dropped for want of room and told as a gap',
+  },
+  {
+    name: 'tidings_webhook_gaps_total',
+    type: 'counter',
+    from: 'webhookGaps',
+    help: 'Gaps that took the place of dropped events',
+  },
+  {
+    name: 'tidings_webhook_requests_total',
+    type: 'counter',
+    from: 'webhookRequests',
+    label: 'result',
+    help: 'Requests to the receiver of webhooks: taken, or failed and tried again',
+  },
+  {
+    name: 'tidings_webhook_events_waiting',
+    type: 'gauge',
+    from: 'webhookWaiting',
+    help: 'Events that the receiver of webhooks has still to take, those behind a gap too',
+  },
+];
+
 const PROCESS: readonly Series[] = [
   {
     name: 'tidings_ready',
@@ -209,7 +251,7 @@ const PROCESS: readonly Series[] = [
   },
 ];
 
-export const CATALOGUE: readonly Series[] = [...STREAMS, ...EVENTS, ...LOG, ...PROCESS];
+export const CATALOGUE: readonly Series[] = [...STREAMS, ...EVENTS, ...LOG, ...PEOPLE, ...PROCESS];
 
 /** The table in docs/operations.md. */
 export function metricsMarkdown(): string {

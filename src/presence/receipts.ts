@@ -37,6 +37,11 @@ export class Receipts implements Publisher {
     this.#options = options;
   }
 
+  /** Events that are waited for. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** @throws TidingsError `RECEIPTS_FULL`, or `FIELD_INVALID` when nobody is told */
   publish(event: OutgoingEvent): Published | Promise<Published> {
     if (event.receiptSeconds === undefined) return this.#options.publisher.publish(event);

@@ -67,6 +67,12 @@ export class Roster {
     return this.#online.size;
   }
 
+  /** Names that are away. */
+  get awayCount(): number {
+    this.settle();
+    return this.#away.size;
+  }
+
   /** When the first of those who are away left, in seconds of the clock; Infinity when nobody is. */
   get firstLeftAt(): number {
     for (const leftAt of this.#away.values()) return leftAt;

@@ -13,17 +13,19 @@ export interface Parts {
   readonly history: Hub | undefined;
   readonly control: ControlApp;
   readonly connections: Connections;
+  readonly people: { readonly measures: Measures };
 }
 
 const MICROSECONDS = 1_000_000;
 
 /** What is measured, as text in the format that `accept` asks for. */
 export async function exposition(accept: string, parts: Parts): Promise<Exposition> {
-  const { fronts, history, control, connections } = parts;
+  const { fronts, history, control, connections, people } = parts;
   const measures = [
     ...(await fronts.ask({ ask: 'measures' })),
     ...(history === undefined ? [] : [measuresOf(history)]),
     control.measures,
+    people.measures,
     measuresOfConnections(connections),
     measuresOfProcess(),
   ];

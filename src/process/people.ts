@@ -8,16 +8,22 @@ import type { Route } from '../control/router.ts';
 import type { Fronts } from '../front/front.ts';
 import type { OnAttendance } from '../hub/attendance.ts';
 import type { Hub } from '../hub/hub.ts';
+import { type Measures, single } from '../hub/measures.ts';
 import type { Logger } from '../logger.ts';
 import { AbsenteesPublisher } from '../presence/absentees.ts';
 import { Receipts } from '../presence/receipts.ts';
 import { Whereabouts } from '../presence/whereabouts.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import { Webhooks } from '../webhooks/webhooks.ts';
+import { type WebhookMeasures, Webhooks } from '../webhooks/webhooks.ts';
 import { inquiry } from './inquiry.ts';
 
 /** What the receiver of webhooks gets to take what waits when the server stops, in milliseconds. */
 const LAST_WEBHOOKS_MS = 5_000;
+
+const NO_WEBHOOKS: WebhookMeasures = {
+  ...{ sent: 0, dropped: 0, gaps: 0 },
+  ...{ taken: 0, failed: 0, waiting: 0 },
+};
 
 export interface PeopleParts {
   readonly fronts: Fronts;
@@ -35,6 +41,7 @@ export class People {
   readonly #config: Config;
   readonly #webhooks: Webhooks | undefined;
   readonly #whereabouts: Whereabouts;
+  #receipts: Receipts | undefined;
 
   constructor(config: Config, logger: Logger) {
     this.#config = config;
@@ -70,12 +77,29 @@ export class People {
   watch(publisher: Publisher, { fronts }: Pick<PeopleParts, 'fronts'>): Publisher {
     const honest = new AbsenteesPublisher(publisher, this.#whereabouts.users);
     const webhooks = this.#webhooks;
-    return new Receipts({
+    this.#receipts = new Receipts({
       publisher: honest,
       takers: async (id, channels, users) =>
         new Set((await fronts.ask({ ask: 'takers', id, channels, users })).flat()),
       tell: webhooks && ((event) => webhooks.tell('event.undelivered', { ...event })),
     });
+    return this.#receipts;
+  }
+
+  get measures(): Measures {
+    const { onlineCount: online, awayCount: away } = this.#whereabouts.users;
+    const { sent, dropped, gaps, taken, failed, waiting } = this.#webhooks?.measures ?? NO_WEBHOOKS;
+    return {
+      values: {
+        users: { online, away },
+        receipts: single(this.#receipts?.count ?? 0),
+        webhookEvents: { sent, dropped },
+        webhookGaps: single(gaps),
+        webhookRequests: { taken, failed },
+        webhookWaiting: single(waiting),
+      },
+      times: {},
+    };
   }
 
   /** So many webhooks of the process before were not taken: to be told before anything else is. */

@@ -275,7 +275,7 @@ export class Server {
       maxBodyBytes: config['max-body'],
       metrics: (accept) =>
         exposition(accept, {
-          ...{ fronts, history },
+          ...{ fronts, history, people: this.#people },
           control: this.#control,
           connections: this.#connections,
         }),

@@ -35,8 +35,8 @@ export interface WebhooksOptions {
 export interface WebhookMeasures {
   /** Events that were taken. */
   readonly sent: number;
-  /** Requests, and those that were not answered 2xx or 410. */
-  readonly requests: number;
+  /** Requests that were answered 2xx, and those that were not. */
+  readonly taken: number;
   readonly failed: number;
   /** Events that wait, with what gaps among them stand for. */
   readonly waiting: number;
@@ -52,7 +52,7 @@ export class Webhooks {
   /** Nothing is gathered any more, and what failed is tried again at once. */
   readonly #hurry = new AbortController();
   readonly #stop = new AbortController();
-  readonly #counts = { sent: 0, requests: 0, failed: 0 };
+  readonly #counts = { sent: 0, taken: 0, failed: 0 };
   #isOff = false;
   #running: Promise<void> | undefined;
 
@@ -122,10 +122,9 @@ export class Webhooks {
     for (let retryMs = first; !this.#stop.signal.aborted; retryMs = Math.min(most, 2 * retryMs)) {
       const status = await this.#send(id, body);
       if (this.#stop.signal.aborted) return;
-      this.#counts.requests += 1;
       if (status >= 200 && status < 300) return this.#delivered(events.length);
-      if (status === 410) return this.#switchOff();
       this.#counts.failed += 1;
+      if (status === 410) return this.#switchOff();
       this.#options.logger.warn({ status, events: events.length }, UNTAKEN);
       const { signal } = this.#hurry.signal.aborted ? this.#stop : this.#hurry;
       await pause(retryMs * (0.75 + Math.random() / 2), signal);
@@ -135,6 +134,7 @@ export class Webhooks {
   #delivered(count: number): void {
     this.#queue.delivered();
     this.#counts.sent += count;
+    this.#counts.taken += 1;
   }
 
   #switchOff(): void {

@@ -44,7 +44,7 @@ async function assertMoves(
 }
 
 const isGauge = (name: string): boolean =>
-  CATALOGUE.some((series) => series.type === 'gauge' && series.name === name);
+  CATALOGUE.some((series) => series.type === 'gauge' && series.name === name.replace(/\{.*/, ''));
 
 const emitTo = ({ controlUrl }: RunningServer, fields: Record<string, string>) =>
   post(`${controlUrl}/emit/`, new URLSearchParams(fields));
@@ -80,7 +80,7 @@ test('metrics - a stream that opens, gets events, and leaves', async (t) => {
       client = await connectRaw(t, running.publicUrl);
       client.send(streamRequest(tokenFor('ann')));
     },
-    { tidings_streams: 1, tidings_streams_opened_total: 1 },
+    { tidings_streams: 1, tidings_streams_opened_total: 1, 'tidings_users{state="online"}': 1 },
   );
   await assertMoves(running, () => emitRaw(running, 'data: x'), {
     'tidings_emits_total{result="accepted"}': 1,
@@ -92,6 +92,8 @@ test('metrics - a stream that opens, gets events, and leaves', async (t) => {
   await assertMoves(running, async () => client?.socket.destroy(), {
     tidings_streams: -1,
     'tidings_streams_closed_total{reason="left"}': 1,
+    'tidings_users{state="online"}': -1,
+    'tidings_users{state="away"}': 1,
   });
 });
 

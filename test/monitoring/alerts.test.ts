@@ -21,6 +21,7 @@ import { spawnServer } from '../support/spawn-server.ts';
 import { openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
+import { WEBHOOK_SECRETS, webhookReceiver } from '../support/webhook-receiver.ts';
 
 const RULES = fileURLToPath(new URL('../../../deploy/alerts.yml', import.meta.url));
 const ALERTS = [...readFileSync(RULES, 'utf8').matchAll(/- alert: (\w+)/g)].map(
@@ -103,7 +104,7 @@ const CONDITIONS: Readonly<
     const type = 'Content-Type: application/x-www-form-urlencoded';
     const head = `POST /emit/ HTTP/1.1\r\nHost: 127.0.0.1\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n`;
     const refused = 'tidings_emits_total{result="MEMORY_FULL"}';
-    return around(running, async () => client.send(`${head}${body}`.repeat(80)), grows(refused));
+    return around(running, async () => client.send(`${head}${body}`.repeat(200)), grows(refused));
   },
 
   async TidingsSlow(t) {
@@ -171,6 +172,46 @@ const CONDITIONS: Readonly<
     return around(running, open, grows(refused));
   },
 
+  async 'TidingsTokensRefused, revoked'(t) {
+    const running = await startServer(t);
+    await post(`${running.controlUrl}/revoke/`, { userId: 'ann', ttl: 60 });
+    const refused = 'tidings_streams_refused_total{reason="revoked"}';
+    const open = () => fetch(running.eventsUrl, { headers: bearer(tokenFor('ann')) });
+    return around(running, open, grows(refused));
+  },
+
+  async TidingsWebhooksNotTaken(t) {
+    const receiver = await webhookReceiver(t);
+    receiver.state.status = 503;
+    const webhook = ['-webhook', receiver.url, '-webhook-secret', WEBHOOK_SECRETS[0]!];
+    const running = await startServer(t, webhook);
+    const failed = 'tidings_webhook_requests_total{result="failed"}';
+    const series = await around(running, () => openNews(t, running), grows(failed));
+    receiver.state.status = 200;
+    return series;
+  },
+
+  async TidingsWebhooksDropped(t) {
+    const receiver = await webhookReceiver(t);
+    receiver.state.status = 503;
+    const webhook = ['-webhook', receiver.url, '-webhook-secret', WEBHOOK_SECRETS[0]!];
+    const running = await startServer(t, [...webhook, '-max-body', '9000000']);
+    const emit = async () => {
+      const receipt = { within: 1 };
+      const event = { userId: 'ann', channel: 'news', data: 'x'.repeat(7_000_000), receipt };
+      // 16 MB of receipts may wait, and 16 MB of webhooks.
+      for (let i = 0; i < 4; i += 1) {
+        const { text } = await post(`${running.controlUrl}/emit/`, event);
+        assert.ok(text.includes('"id"'), text);
+        await eventually(async () => (await scrape(running)).get('tidings_receipts_waiting') === 0);
+      }
+    };
+    const dropped = 'tidings_webhook_events_total{result="dropped"}';
+    const series = await around(running, emit, grows(dropped));
+    receiver.state.status = 200;
+    return series;
+  },
+
   async TidingsGaps(t) {
     const running = await startServer(t, ['-history', '1']);
     const first = idOf((await emitRaw(running, 'data: 1')).text);
@@ -212,7 +253,11 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   // The rest of the history goes first.
   TidingsEmitsRefused: ['TidingsHistoryCut'],
   TidingsSlow: ['TidingsLoopLate'],
+  TidingsWebhooksDropped: ['TidingsWebhooksNotTaken'],
 };
+
+/** Without the cause, where an alert has several. */
+const alertOf = (name: string): string => name.split(',')[0]!;
 
 const NOTHING = 'nothing';
 
@@ -238,11 +283,15 @@ for (const [name, make] of Object.entries(CONDITIONS))
     skip: skip || (name.startsWith('TidingsConnections') && missing('prlimit')),
   }, async (t) => {
     const series = await make(t);
-    assertFiring(t, [{ name, series, firing: [name, ...(BESIDE[name] ?? [])] }]);
+    assertFiring(t, [{ name, series, firing: [alertOf(name), ...(BESIDE[name] ?? [])] }]);
   });
 
 test('alerts - there is no other', () => {
-  const tested = ['TidingsDown', ...Object.keys(CONDITIONS), ...Object.values(BESIDE).flat()];
+  const tested = [
+    'TidingsDown',
+    ...Object.keys(CONDITIONS).map(alertOf),
+    ...Object.values(BESIDE).flat(),
+  ];
   assert.deepEqual(new Set(ALERTS), new Set(tested));
 });
 
