@@ -58,6 +58,7 @@ export class Exchange {
   /** The addon has read on, and found nothing behind. */
   #isAlone: boolean;
   #hasContinued = false;
+  #pieces: BodyPieces | undefined;
 
   constructor(res: HttpResponse, head: RequestHead, rules: ExchangeRules) {
     this.head = head;
@@ -164,6 +165,7 @@ export class Exchange {
     this.#continue();
     const { isChunked } = this.head;
     const pieces = new BodyPieces(this.#res, { silenceMs: isChunked ? SILENCE_MS : undefined });
+    this.#pieces = pieces;
     this.onAborted = () => pieces.cut();
     this.#res.onData((chunk, isLast) => {
       if (this.#state !== 'open') return;
@@ -211,13 +213,15 @@ export class Exchange {
     const { headersFor, isTight } = this.#rules;
     const said = inFormFor(head.accept, what);
     const late = this.lateHeaders();
+    // What is left of a body would be in the way of the next request, or stay paused for ever.
+    const isCutShort = this.#pieces?.isWhole === false;
     // Hot path: no object is spread.
     answer(this.#res, said, {
       isHead: head.method === 'head',
       isLast: head.isLast,
       hasContinued: this.#hasContinued,
       more: headersFor === undefined ? late : [...headersFor(head), ...late],
-      closes: said.closes === true || head.isChunked || head.isLast || isTight(),
+      closes: said.closes === true || isCutShort || head.isChunked || head.isLast || isTight(),
     });
   }
 }

@@ -103,6 +103,19 @@ test('bulk - a connection cut in the middle leaves what was whole, and nothing o
   assert.equal(Number(told.first.split('-')[1]), 3);
 });
 
+test('bulk - an answer in the middle of a body ends the connection, a bug of ours too', async (t) => {
+  const running = await startServer(t, ['-threads', '1']);
+  running.server.hub.append = () => {
+    throw new Error('a bug');
+  };
+  const raw = await connectRaw(t, running.controlUrl);
+  raw.send(
+    `POST /emit/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n${event('ann', 1)}\n`,
+  );
+  assert.match(await raw.until(/INTERNAL/), /^HTTP\/1\.1 500 [\s\S]*Connection: close/i);
+  await eventually(() => raw.closed);
+});
+
 test('bulk - an array is emitted whole, with ids that follow each other', async (t) => {
   const running = await startServer(t);
   const ann = await openNews(t, running);
