@@ -100,7 +100,7 @@ case ${1-} in
     sort_into_lanes unit http conformance security
     # Of the tests that have to be alone only those that take a few seconds.
     run quick "$SIDE_BY_SIDE" "${together[@]}"
-    run quick-alone 1 dist/test/data-path/sends.test.js dist/test/monitoring/{alerts,grafana}.test.js ;;
+    run quick-alone 1 dist/test/data-path/sends.test.js dist/test/monitoring/grafana.test.js ;;
   addon) run_folders $ADDON ;;
   system)
     run_folders $ADDON clients
