@@ -1,5 +1,6 @@
 /** One delivery is one system call, whatever else happens in the same turn of the event loop. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { connectRaw } from '../support/raw-client.ts';
 import { ONE_THREAD } from '../support/server.ts';
@@ -7,6 +8,7 @@ import { emit, type SpawnedServer, spawnServer } from '../support/spawn-server.t
 import { openStream, type SseClient } from '../support/sse-client.ts';
 import { cannotTrace, sendsDuring } from '../support/strace.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
+import { eventually } from '../support/wait.ts';
 
 const STREAMS = 50;
 
@@ -19,6 +21,10 @@ async function fiftyStreams(t: TestContext, server: SpawnedServer): Promise<SseC
 // Sends to streams, told from answers on the control port by what a flush ends with.
 const deliveries = (lines: readonly string[]): string[] =>
   lines.filter((line) => line.includes('\\r\\n2\\r\\n:\\n"'));
+
+// The signal is on its way for a moment, in which requests could come in one by one. Under strace the state is `t`.
+const isStopped = (pid: number): boolean =>
+  /^\d+ \(.*\) [tT]/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
 
 const request = (body: string): string =>
   'POST /emit/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n' +
@@ -51,6 +57,7 @@ test('16 emits that arrive in one turn are 50 send calls, not 800', async (t) =>
   const lines = await sendsDuring(server.process.pid!, async () => {
     // While the process stands still the requests gather; it then finds all of them in one turn.
     server.process.kill('SIGSTOP');
+    await eventually(() => isStopped(server.process.pid!));
     for (const [i, publisher] of publishers.entries())
       publisher.send(request(`userId=*&channel=news&payload=data%3A+${i}`));
     server.process.kill('SIGCONT');
