@@ -129,19 +129,19 @@ export class Retention<C extends Retained> {
       const channel = this.#bySize[size]!.first();
       if (!mayGo(channel, flushedThrough)) continue;
       const { n } = channel.log.oldest!;
-      this.#evictOldest(channel);
+      this.#giveUp(channel);
       for (const prefix of this.#channels.above(channel.name))
-        this.#evict(prefix, 'memory', (log) => log.evictNumber(n));
+        this.#giveUp(prefix, (log) => log.evictNumber(n));
       return true;
     }
     const prefix = this.#prefixes.first();
     if (!mayGo(prefix, flushedThrough)) return false;
-    this.#evictOldest(prefix);
+    this.#giveUp(prefix);
     return true;
   }
 
-  #evictOldest(channel: C): void {
-    this.#evict(channel, 'memory');
+  #giveUp(channel: C, take = oldestOf): void {
+    this.#evict(channel, 'memory', take);
     if (channel.isUnused) this.#channels.forget(channel);
   }
 

@@ -139,6 +139,24 @@ test('retention - what a prefix holds is never more than what the channels below
   assertRetained(hub);
 });
 
+test('retention - a prefix that nobody is on any more goes with the last entry below it', () => {
+  const hub = newHub({ retention: { budgetBytes: 100 * KB } });
+  const options = { user: 'ann', channels: ['a/*'], address: '', expiresAt: 3_600 };
+  const stream = hub.open(new FakeSink(), options);
+  let n = 0;
+  const emit = (channel: string, bytes: number) => {
+    n += 1;
+    appendTo(hub, { n, channels: [channel], to: 'bob', bytes: Buffer.alloc(bytes) });
+  };
+  for (let i = 0; i < 2; i += 1) emit('a/1', 40 * KB);
+  stream.aborted();
+  assert.equal(hub.channels.get('a/*')?.log.count, 2);
+  while (hub.retention.evicted.memory < 2) emit(`z${n}`, KB);
+  for (let i = 0; hub.channels.has('a/1') && i < 100; i += 1) emit(`z${n}`, KB);
+  assert.deepEqual([hub.channels.has('a/1'), hub.channels.has('a/*')], [false, false]);
+  assertRetained(hub);
+});
+
 test('retention - an entry counts once however many channels and readers keep it, and until the last lets go', () => {
   const { retention, entry } = setUp({ capacity: 1 });
   const [a, b] = [channel('a'), channel('b')];
