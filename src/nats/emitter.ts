@@ -12,13 +12,14 @@ import {
   idempotencyMismatch,
   outcomeUnknown,
 } from '../errors.ts';
+import { placesByKey } from '../publish/fingerprint.ts';
 import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { STAMP_BYTES } from '../wire/frame.ts';
 import { parseAck } from './ack.ts';
 import type { Link } from './connect.ts';
 import { type EventRecord, encodeRecord } from './event-record.ts';
-import { keyedId, type Likeness, likenessOf, refuseTwoUnderOneKey } from './first-of-key.ts';
+import { keyedId, type Likeness, likenessOf } from './first-of-key.ts';
 import { subjectOf } from './subjects.ts';
 
 /** How long an emit may take before it is given up, in milliseconds. Elections take up to 8 s. */
@@ -126,7 +127,7 @@ export class Emitter implements Publisher {
 
   /** One by one, after a look at keys that stand there twice: NATS has no way to store all or none, so that a part may be stored when this rejects. */
   publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
-    refuseTwoUnderOneKey(events);
+    placesByKey(events); // as a single node refuses them: before any is sent
     // Async: what one throws must not leave the promises of those before it to nobody.
     return Promise.all(events.map(async (event) => this.publish(event)));
   }

@@ -1,5 +1,4 @@
 /** Keys of emits, as NATS compares them, and what it has stored under one beside an event that it takes for the same. */
-import { idempotencyMismatch } from '../errors.ts';
 import { fingerprint } from '../publish/fingerprint.ts';
 import type { EventKey, OutgoingEvent } from '../publish/publisher.ts';
 import { decodeRecord } from './event-record.ts';
@@ -21,17 +20,6 @@ export function likenessOf(stored: Uint8Array | undefined, keyed: Keyed): Likene
   if (record === undefined) return 'same';
   if (record.origin === keyed.origin && record.ticket === keyed.ticket) return 'own';
   return fingerprint(record) === fingerprint(keyed.event) ? 'same' : 'other';
-}
-
-/** As a single node does it: before any of them is sent. @throws TidingsError `IDEMPOTENCY_MISMATCH` */
-export function refuseTwoUnderOneKey(events: readonly OutgoingEvent[]): void {
-  const first = new Map<string, OutgoingEvent>();
-  for (const event of events) {
-    if (event.key === undefined || event.key.line !== undefined) continue;
-    const known = first.get(event.key.name);
-    if (known === undefined) first.set(event.key.name, event);
-    else if (fingerprint(known) !== fingerprint(event)) throw idempotencyMismatch();
-  }
 }
 
 /** The message id of an emit with a key. NATS compares ids over the whole stream: the channels have to be in them. */

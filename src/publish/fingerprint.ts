@@ -1,4 +1,5 @@
 /** A number that two different events share once in four thousand million times. */
+import { idempotencyMismatch } from '../errors.ts';
 import type { OutgoingEvent } from './publisher.ts';
 
 const OFFSET = 0x811c9dc5;
@@ -12,6 +13,22 @@ export function fingerprint({ body, channels, to }: OutgoingEvent): number {
   if (typeof to === 'string') return add(hash, to);
   for (const user of to ?? []) hash = add(hash, user);
   return to === undefined ? hash : add(hash, '');
+}
+
+/**
+ * Of each of these events the place of the first with its key, its own without one; lines of an upload have
+ * theirs apart. @throws TidingsError `IDEMPOTENCY_MISMATCH` when those of one key are not the same
+ */
+export function placesByKey(events: readonly OutgoingEvent[]): number[] {
+  const first = new Map<string, number>();
+  return events.map((event, index) => {
+    const { key } = event;
+    if (key === undefined || key.line !== undefined) return index;
+    const place = first.get(key.name);
+    if (place === undefined) first.set(key.name, index);
+    else if (fingerprint(events[place]!) !== fingerprint(event)) throw idempotencyMismatch();
+    return place ?? index;
+  });
 }
 
 // The end of each text counts as well, with what is no character.

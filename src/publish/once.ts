@@ -5,7 +5,7 @@
 import { idempotencyMismatch, TidingsError } from '../errors.ts';
 import type { Epoch } from '../log/lineage.ts';
 import { formatEventId } from '../wire/event-id.ts';
-import { fingerprint } from './fingerprint.ts';
+import { fingerprint, placesByKey } from './fingerprint.ts';
 import type { KeyMemory } from './key-memory.ts';
 import type { EventKey, OutgoingEvent, Published, Publisher } from './publisher.ts';
 import { type Done, Upload } from './upload.ts';
@@ -35,8 +35,10 @@ export class OncePublisher implements Publisher {
   publishAll(events: readonly OutgoingEvent[]): Late<readonly Published[]> {
     if (events.every(({ key }) => key === undefined)) return this.#next.publishAll(events);
     const before = events.map((event) => this.#before(event));
-    const places = placesOf(events, before);
-    const fresh = [...events.keys()].filter((index) => places[index] === index);
+    const places = placesByKey(events);
+    const fresh = [...events.keys()].filter(
+      (index) => places[index] === index && before[index] === undefined,
+    );
     if (fresh.length === 0) return inOrder(before as Late<Published>[]);
     const published = this.#next.publishAll(fresh.map((index) => events[index]!));
     const order = new Map(fresh.map((index, place) => [index, place]));
@@ -152,22 +154,6 @@ const inOrder = (results: readonly Late<Published>[]): Late<readonly Published[]
   results.some((one) => one instanceof Promise)
     ? Promise.all(results)
     : (results as readonly Published[]);
-
-// Of each event the place of the one it stands for: its own, or that of an earlier one with its key.
-function placesOf(
-  events: readonly OutgoingEvent[],
-  before: readonly (Late<Published> | undefined)[],
-): number[] {
-  const first = new Map<string, number>();
-  return events.map(({ key }, index) => {
-    if (key === undefined || key.line !== undefined)
-      return before[index] === undefined ? index : -1;
-    const place = first.get(key.name) ?? index;
-    first.set(key.name, place);
-    if (fingerprint(events[place]!) !== fingerprint(events[index]!)) throw idempotencyMismatch();
-    return before[index] === undefined ? place : -1;
-  });
-}
 
 const tooLong = (): TidingsError =>
   new TidingsError(
