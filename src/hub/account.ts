@@ -1,6 +1,6 @@
 /** All that a hub knows of one user, and of one event as far as it concerns that user. */
 
-import type { Entry } from '../log/entry.ts';
+import { type Entry, isFor } from '../log/entry.ts';
 import type { Refusal } from '../log/lineage.ts';
 import { stemsOf } from '../log/prefix.ts';
 import { TICKS_PER_SECOND } from '../log/timetable.ts';
@@ -102,8 +102,7 @@ function eventOf(hub: Hub, n: number, user: string): EventFacts | undefined {
   }
   if (found === undefined) return undefined;
   const { to, time } = found;
-  const isForUser = to === undefined || (typeof to === 'string' ? to === user : to.has(user));
-  return { channels, isForUser, age: hub.now() - time };
+  return { channels, isForUser: isFor(to, user), age: hub.now() - time };
 }
 
 /** What several hubs know together. `n` is that of the last, which knows the whole order. */

@@ -3,6 +3,10 @@
 /** Recipients of an entry: one user, several, or `undefined` for everyone on the channel. */
 export type Recipients = string | ReadonlySet<string> | undefined;
 
+/** Whether a user is one of them. */
+export const isFor = (to: Recipients, user: string): boolean =>
+  to === undefined || (typeof to === 'string' ? to === user : to.has(user));
+
 export interface Entry {
   /** Place in the one order of all channels; increases within a log. */
   readonly n: number;

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DeeperLog, DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
-import type { Recipients } from '../log/entry.ts';
+import { isFor } from '../log/entry.ts';
 import type { Logger } from '../logger.ts';
 import type { Past, Wanted } from './past-events.ts';
 
@@ -81,6 +81,3 @@ export class StreamLog implements DeeperLog {
     }
   }
 }
-
-const isFor = (to: Recipients, user: string): boolean =>
-  to === undefined || (typeof to === 'string' ? to === user : to.has(user));
