@@ -6,11 +6,8 @@
  */
 
 import { BELOW_OVERHEAD_BYTES, Below } from './below.ts';
-import { FreshMap, PLACE_BYTES } from './fresh-map.ts';
+import { FreshMap, NAME_OVERHEAD_BYTES } from './fresh-map.ts';
 import { stemsOf } from './prefix.ts';
-
-/** What a fact costs besides the characters of its names, in bytes. */
-export const FACT_OVERHEAD_BYTES = PLACE_BYTES;
 
 /**
  * Facts give way in lots, down to this share of the limit. A map passes by all that was deleted at its
@@ -134,4 +131,4 @@ function evictionOf(key: string, n: number): Eviction {
 const placesOf = (key: string): number => stemsOf(channelOf(key)).length * BELOW_OVERHEAD_BYTES;
 
 // One byte a character is what nearly all names take.
-const sizeOf = (key: string): number => key.length + FACT_OVERHEAD_BYTES;
+const sizeOf = (key: string): number => key.length + NAME_OVERHEAD_BYTES;

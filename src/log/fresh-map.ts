@@ -4,7 +4,7 @@
  */
 
 /** What a place takes besides its name: the object, a slot of the map, the head of the name, in bytes. */
-export const PLACE_BYTES = 136;
+export const NAME_OVERHEAD_BYTES = 136;
 
 interface Place {
   readonly name: string;

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BELOW_OVERHEAD_BYTES } from '../../../src/log/below.ts';
-import { Evictions, FACT_OVERHEAD_BYTES, SHARE_LEFT } from '../../../src/log/evictions.ts';
+import { Evictions, SHARE_LEFT } from '../../../src/log/evictions.ts';
+import { NAME_OVERHEAD_BYTES } from '../../../src/log/fresh-map.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
 
-const FACT = FACT_OVERHEAD_BYTES + 'c\nu100'.length;
+const FACT = NAME_OVERHEAD_BYTES + 'c\nu100'.length;
 /** The limit above which so many facts are left. */
 const limitFor = (facts: number): number => Math.ceil((facts * FACT) / SHARE_LEFT);
 
