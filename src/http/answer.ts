@@ -72,26 +72,26 @@ const KEEP_ALIVE: Headers = [['Keep-Alive', 'timeout=5']];
 
 export interface AnswerForm {
   /** For HEAD: no body. */
-  readonly isHead?: boolean;
+  readonly isHead: boolean;
   /** The client has asked for the end of the connection. */
-  readonly isLast?: boolean;
+  readonly isLast: boolean;
   /** `continueRequest` has been called. */
-  readonly hasContinued?: boolean;
+  readonly hasContinued: boolean;
   /** Behind those of the answer. */
-  readonly more?: Headers;
-  /** In place of what the answer says of it. */
-  readonly closes?: boolean;
+  readonly more: Headers;
+  /** Ends the connection, whatever the answer says. */
+  readonly closes: boolean;
 }
 
 /** Writes an answer. The response must not have begun. */
-export function answer(res: HttpResponse, what: Answer, form: AnswerForm = {}): void {
+export function answer(res: HttpResponse, what: Answer, form: AnswerForm): void {
   const { status, headers = [], body } = what;
-  const { more = [], closes = what.closes === true } = form;
-  const hasBody = body !== undefined && form.isHead !== true;
-  const addonSaysSo = hasBody && form.isLast !== true;
+  const { more, closes } = form;
+  const hasBody = body !== undefined && !form.isHead;
+  const addonSaysSo = hasBody && !form.isLast;
   const own = closes ? (addonSaysSo ? [] : CLOSES) : KEEP_ALIVE;
   res.cork(() => {
-    const write = begin(res, statusLine(status), form.hasContinued === true);
+    const write = begin(res, statusLine(status), form.hasContinued);
     for (const [name, value] of headers) write(name, value);
     for (const [name, value] of more) write(name, value);
     for (const [name, value] of own) write(name, value);
