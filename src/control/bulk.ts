@@ -66,9 +66,9 @@ export class Bulk {
     else await this.#takeRest();
     await this.#outstandingBelow(1);
     if (this.#bug !== undefined) throw this.#bug;
-    // The rest of the body would be in the way of the next request.
-    const closes = this.#isStopped || !pieces.isWhole;
-    return { ...this.#report.answer(), ...(closes ? { closes } : {}) };
+    const answer = this.#report.answer();
+    // Where the body was cut short by its sender the exchange sees to it.
+    return this.#isStopped ? { ...answer, closes: true } : answer;
   }
 
   async #takeAll(piece: Buffer): Promise<void> {
