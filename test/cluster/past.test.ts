@@ -29,6 +29,13 @@ async function send(
   return ((await response.json()) as { id: string }).id;
 }
 
+/** Events whose data count from 1; their ids. */
+async function sendNumbers(node: RunningServer, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 1; i <= count; i += 1) ids.push(await send(node, 'a', `${i}`));
+  return ids;
+}
+
 const open = (t: Owner, { eventsUrl }: RunningServer, from: string, channels: string[]) =>
   openStream(t, eventsUrl, {
     headers: { ...bearer(tokenFor('ann', channels)), 'last-event-id': from },
@@ -85,8 +92,7 @@ test('past - what the stream has dropped is told as a gap up to there, and what 
 }, async (t) => {
   const nats = await startNats(t);
   const node = await startNode(t, nats.urls);
-  const ids: string[] = [];
-  for (let i = 1; i <= 20; i += 1) ids.push(await send(node, 'a', `${i}`));
+  const ids = await sendNumbers(node, 20);
   await nats.jsm.streams.purge('TIDINGS', { seq: 8 });
   await nats.jsm.streams.deleteMessage('TIDINGS', 12, false);
 
@@ -127,8 +133,7 @@ test('past - without NATS a stream waits for what it missed, and gets it when NA
 }, async (t) => {
   const nats = await startNats(t);
   const node = await startNode(t, nats.urls);
-  const ids: string[] = [];
-  for (let i = 1; i <= 10; i += 1) ids.push(await send(node, 'a', `${i}`));
+  const ids = await sendNumbers(node, 10);
   await nats.servers[0]!.stop('SIGKILL');
   const stream = await open(t, node, ids[0]!, ['a']);
   await eventually(() => stream.everything.length > 0, { what: 'the opening' });

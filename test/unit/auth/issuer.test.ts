@@ -45,14 +45,20 @@ test('issuer - a thousand tokens of an unknown key cause one request', async (t)
   assert.deepEqual([new Set(known), server.count - before], [new Set(['absent']), 1]);
 });
 
-// An answer that was made before the key was there says nothing of it.
-test('issuer - a token that finds a request under way is not refused by an answer from before', async (t) => {
+/** A refresh is under way. It is answered with one key by the first of `answers`, what is asked then by the next. */
+async function refreshing(t: Owner) {
   const server = await startIssuer(t, publish(one));
   const { issuer, used } = ask(t, server, { pauseMs: 3_600_000, refreshMs: 50 });
   await eventually(() => used.length === 1);
   const answers: (() => void)[] = [];
   server.answer = (res) => void answers.push(() => res.end(JSON.stringify(publish(one))));
   await eventually(() => answers.length === 1, { what: 'a refresh' });
+  return { server, issuer, used, answers };
+}
+
+// An answer that was made before the key was there says nothing of it.
+test('issuer - a token that finds a request under way is not refused by an answer from before', async (t) => {
+  const { server, issuer, used, answers } = await refreshing(t);
   const known = Array.from({ length: 1_000 }, () => issuer.lookUp('two'));
   server.publish(publish(one, two));
   answers[0]?.();
@@ -61,12 +67,7 @@ test('issuer - a token that finds a request under way is not refused by an answe
 });
 
 test('issuer - behind a request under way there is one more, and behind that none', async (t) => {
-  const server = await startIssuer(t, publish(one));
-  const { issuer, used } = ask(t, server, { pauseMs: 3_600_000, refreshMs: 50 });
-  await eventually(() => used.length === 1);
-  const answers: (() => void)[] = [];
-  server.answer = (res) => void answers.push(() => res.end(JSON.stringify(publish(one))));
-  await eventually(() => answers.length === 1, { what: 'a refresh' });
+  const { issuer, answers } = await refreshing(t);
   const first = Array.from({ length: 1_000 }, () => issuer.lookUp('new'));
   answers[0]?.();
   await eventually(() => answers.length === 2, { what: 'one more' });
