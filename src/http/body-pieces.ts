@@ -2,8 +2,9 @@
  * A body of any length, in pieces as they are asked for. Whoever sends it waits meanwhile: the socket is
  * paused while a piece is there that nobody has asked for, so that no more of a body is in memory than
  * one piece that is worked on, and what the server reads at once: 512 KiB with the addon for Node 20, with
- * that for Node 24 all that the kernel's receive buffer holds. Two buffers take turns: one of its own for each
- * piece would be garbage that V8 lets lie until it has as much of another kind.
+ * those for Node 22 and 24 all that the kernel holds, at most its limits in tcp_rmem and tcp_wmem together.
+ * Two buffers take turns: one of its own for each piece would be garbage that V8 lets lie until it has as
+ * much of another kind.
  */
 import { Body } from './body.ts';
 import type { HttpResponse } from './uws.ts';
