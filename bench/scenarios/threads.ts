@@ -41,6 +41,10 @@ const cost = (streams: number) => `${streams.toLocaleString('en')} streams: CPU 
 const rate = (streams: number) => `${streams.toLocaleString('en')} streams: deliveries per second`;
 const last = (streams: number) =>
   `${streams.toLocaleString('en')} streams: emit to last stream p99`;
+const left = (streams: number) =>
+  `${streams.toLocaleString('en')} streams: cores left by the generator`;
+const allowed = (streams: number) =>
+  `${streams.toLocaleString('en')} streams: deliveries per second that two cores allow`;
 const STORM_SECONDS = 'all 10,000 streams are live after';
 const LAG = '16 publishers for 10 s, 1,000 streams: emit to arrival p99';
 const GROWTH = '16 publishers for 10 s: p99 of the last 3 s by that of the first 3';
@@ -74,13 +78,9 @@ function record(sheet: Sheet, entrant: Entrant, streams: number): void {
   const p99 = median(counted.map(({ lastStream }) => lastStream.p99Us)) / 1e3;
   sheet.add(subject, last(streams), 'ms', p99);
   // Two cores, of which the generator takes so much; one thread can fill one of them at most.
-  const possible = Math.max(1, 2 - loadShare);
-  sheet.add(
-    subject,
-    `${streams.toLocaleString('en')} streams: cores left by the generator`,
-    '',
-    possible,
-  );
+  sheet.add(subject, left(streams), '', Math.max(1, 2 - loadShare));
+  // If neither core ever waited for the other.
+  sheet.add(subject, allowed(streams), '/s', 2e6 / (cpuUs + (loadShare * 1e6) / perSecond));
 }
 
 async function storm(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): Promise<void> {
@@ -182,7 +182,7 @@ export const threads: Scenario = {
   title: 'One thread and two',
   how:
     'The same server with one thread and with two for streams beside the main one, which take turns. Deliveries: one publisher, the next event when the last has arrived everywhere; ' +
-    'the load generator runs on the same two cores, and how much it leaves of them stands beside. Opening as in the scenario of that name, beside Nchan with two workers. ' +
+    'the load generator runs on the same two cores: how much it leaves of them stands beside, and how many deliveries two cores would allow if neither ever waited, calculated from the CPU that server and generator take for one. Opening as in the scenario of that name, beside Nchan with two workers. ' +
     `The bound on lag: ${PUBLISHERS} publishers as fast as they are answered, for ${PUBLISH_SECONDS} s. ` +
     `How far it goes: CPU of the main thread for ${IDLE_EMITS.toLocaleString('en')} emits to nobody with 1, 2, 4 and 8 threads; from what each further one costs, the rate at which the main thread of a machine with 8 and 32 cores would fill its core is calculated, not measured.`,
   run,
