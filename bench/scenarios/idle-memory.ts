@@ -1,10 +1,11 @@
 /** What an idle stream holds: the figure that decides how many fit on a machine. */
+import { tidings, tidingsWith } from '../peers/tidings.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { startLoad } from '../support/load.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
 import { kernelKib, settledKib } from '../support/procfs.ts';
 import { type Result, type Scenario, type Settings, Sheet } from '../support/scenario.ts';
-import { inTurns, servers } from './common.ts';
+import { addRatios, inTurns, servers } from './common.ts';
 
 /** Alone there is time for as many as one process has descriptors for. */
 const STREAMS = { alone: 15_000, compared: 5_000 };
@@ -14,6 +15,8 @@ const WARM_UP_STREAMS = 250;
 /** In a quick look: with fewer, what the warm-up left is enough for all of them. */
 const STREAMS_LEAST = 2_000;
 const WARM = 'memory per idle stream';
+/** A stream is to cost the same whichever thread has it. */
+const TWO = tidingsWith(2);
 
 interface House {
   readonly streams: number;
@@ -46,12 +49,22 @@ async function run(settings: Settings): Promise<Result> {
   const kind = settings.rivals.length > 0 ? 'compared' : 'alone';
   const streams = Math.max(STREAMS_LEAST, Math.ceil(STREAMS[kind] * settings.scale));
   const house = { streams, warmUps: WARM_UPS[kind] };
+  const threaded = kind === 'alone' ? [TWO] : [];
   await inTurns(sheet, settings, {
-    peers: servers(settings),
+    peers: [...servers(settings), ...threaded],
     shown: WARM,
     measure: (owner, peer) => measure(sheet, owner, peer, house),
   });
-  const targets = [{ subject: 'tidings', metric: WARM, atMost: 1.5 }];
+  for (const { name } of threaded) addRatios(sheet, name, tidings.name, WARM);
+  const targets = [
+    { subject: tidings.name, metric: WARM, atMost: 1.5 },
+    ...threaded.map(({ name }) => ({
+      subject: name,
+      over: tidings.name,
+      metric: WARM,
+      atMost: 1.1,
+    })),
+  ];
   return { rows: sheet.rows(), targets, notes: [...sheet.notes] };
 }
 
