@@ -19,11 +19,8 @@ readonly RECORDS=.cache/records
 # Files side by side in the lane of that name. They wait more than they compute: all of `quick`
 # takes a minute of processor time and three of waiting.
 readonly SIDE_BY_SIDE=4
-# Folders whose files may run side by side: each has its server on a port of its own, and waits for
-# things with deadlines that are far away.
-readonly TOGETHER='unit http conformance security clients recipes'
-# Files of those folders that need the machine for themselves: they flood a server, or watch what
-# it costs in memory, or compute with all they get.
+# Files that need the machine for themselves, whatever their folder: they flood a server, or watch
+# what it costs in memory, or compute with all they get.
 readonly NOT_TOGETHER='security/resources security/isolation'
 
 raise_open_files() {
@@ -38,20 +35,23 @@ tests_in() {
   find "dist/test/$1" -name '*.test.js' | sort
 }
 
-# The test files of these folders that may run side by side, and those that may not.
+# The test files of these folders: how many of each may run side by side.
 sort_into_lanes() {
   local folder file name
   together=()
+  pairs=()
   alone=()
   for folder in "$@"; do
     for file in $(tests_in "$folder"); do
       name=${file#dist/test/}
-      case " $TOGETHER " in
-        *" $folder "*)
-          case " $NOT_TOGETHER " in
-            *" ${name%.test.js} "*) alone+=("$file") ;;
-            *) together+=("$file") ;;
-          esac ;;
+      case " $NOT_TOGETHER " in
+        *" ${name%.test.js} "*) alone+=("$file") && continue ;;
+      esac
+      case "$folder" in
+        # Each has its server on a port of its own, and waits for things with deadlines that are far away.
+        unit | http | conformance | security | clients | recipes) together+=("$file") ;;
+        # They start programs and wait for them, but a browser or a proxy can fill a core, too.
+        proxy | process | cluster | monitoring) pairs+=("$file") ;;
         *) alone+=("$file") ;;
       esac
     done
@@ -75,6 +75,7 @@ run() {
 run_folders() {
   sort_into_lanes "$@"
   run together "$SIDE_BY_SIDE" "${together[@]}"
+  run pairs 2 "${pairs[@]}"
   run alone 1 "${alone[@]}"
 }
 
