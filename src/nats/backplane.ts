@@ -117,9 +117,9 @@ export class Backplane implements Publisher {
     });
   }
 
-  /** The newest number that is known to be given out. */
+  /** The newest number that may have been given out: a client may have it from a node that is ahead of this one. */
   get newest(): number {
-    return Math.max(this.#follower.through, this.#watch.last);
+    return Math.max(this.#follower.through, this.#watch.reachable);
   }
 
   /** Tells from now on, about once a second, which number that is. */

@@ -31,6 +31,9 @@ const PING_MS = 2_000;
 
 const RECONNECT_MS = 200;
 
+/** A server that takes a connection and says nothing is left for the next one, in milliseconds. */
+const GREETING_MS = 3_000;
+
 /** @throws TidingsError `CONFIG_INVALID` for a file that cannot be read; rejects as NATS does */
 export async function connectTo(address: NatsAddress, name: string): Promise<Link> {
   const { servers, creds, ca, cert, key } = address;
@@ -39,6 +42,7 @@ export async function connectTo(address: NatsAddress, name: string): Promise<Lin
     servers: [...servers],
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
+    timeout: GREETING_MS,
     pingInterval: PING_MS,
     maxPingOut: 2,
     // Otherwise a second refusal closes the connection for good.

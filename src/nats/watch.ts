@@ -27,6 +27,9 @@ const TELL_MS = 100;
 /** The record of the epoch is written every so many looks. */
 const RECORD_LOOKS = 30;
 
+/** Numbers that a stream gives out in a second, at most: more than any NATS server stores. */
+const MOST_PER_SECOND = 100_000;
+
 export interface WatchOptions {
   readonly keeper: EpochKeeper;
   readonly facts: () => Promise<StreamState>;
@@ -44,7 +47,7 @@ export class Watch {
   last: number;
   /** Of its oldest event, as it was last told. */
   first: number;
-  /** Told after each look that was answered. */
+  /** Told about once a second, answered or not. */
   onLook: () => void = () => {};
   #answeredAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
@@ -62,7 +65,10 @@ export class Watch {
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#timer ??= setInterval(() => {
+      this.onLook();
+      void this.#look();
+    }, LOOK_MS).unref();
   }
 
   stop(): void {
@@ -88,6 +94,13 @@ export class Watch {
     failed(streamIsAnother());
   }
 
+  /** What the stream may have reached meanwhile: other nodes may have given it to their clients. */
+  get reachable(): number {
+    // An answer is as old as it took to come.
+    const age = performance.now() - this.#answeredAt + LOOK_MS;
+    return this.last + Math.ceil((age * MOST_PER_SECOND) / 1_000);
+  }
+
   async #look(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
@@ -99,7 +112,6 @@ export class Watch {
       if (verdict === 'other') await this.wentBack();
       this.#answeredAt = performance.now();
       this.#gone = 0;
-      this.onLook();
     } catch (error) {
       // Away, or between two leaders: the next look says. Deleted: only a start makes it anew.
       this.#gone = isNotFound(error) ? this.#gone + 1 : 0;

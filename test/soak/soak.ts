@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Account, Receipt } from '../support/ledger.ts';
 import { audit } from '../support/ledger-audit.ts';
 import { Emitter } from '../support/ledger-emitter.ts';
+import { OneServer } from '../support/ledger-post.ts';
 import { Random } from '../support/prng.ts';
 import type { Owner } from '../support/sse-client.ts';
 import { Load } from './load.ts';
@@ -72,7 +73,7 @@ class Soak {
     const { users, present } = options;
     const rest = { tokenSeconds: TOKEN_SECONDS, lifeMs: MEAN_LIFE_MS, random, worst };
     this.population = new Population({ url: server.publicUrl, users, present, ...rest });
-    this.emitter = new Emitter(server.controlUrl, random);
+    this.emitter = new Emitter(new OneServer(server.controlUrl), random);
     this.load = new Load({ population: this.population, emitter: this.emitter, random });
   }
 

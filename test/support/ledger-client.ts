@@ -24,6 +24,8 @@ export interface StreamWatch {
 export interface LedgerClientOptions {
   /** The server's, without `/events/`; a proxy's, with its path; or `unix:/path`. */
   readonly url: string;
+  /** Servers of the same streams, which it comes back to in turn. */
+  readonly others?: readonly string[] | undefined;
   readonly user: string;
   readonly channels: readonly string[];
   /** The id after which it begins; undefined: with what comes from its first stream on. */
@@ -65,6 +67,7 @@ export class LedgerClient {
   #request: http.ClientRequest | undefined;
   #response: http.IncomingMessage | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #tries = 0;
   #isClosed = false;
   #lastEventId: string | undefined;
   #retryMs = 0;
@@ -108,11 +111,17 @@ export class LedgerClient {
       accept: 'text/event-stream',
       ...(this.#lastEventId === undefined ? {} : { 'last-event-id': this.#lastEventId }),
     };
-    const request = requestTo(this.#options.url, headers);
+    const request = requestTo(this.#nextUrl(), headers);
     this.#request = request;
     request.on('response', (response) => this.#opened(request, response));
     request.on('error', () => this.#over(request, REFUSED_MS));
     request.end();
+  }
+
+  #nextUrl(): string {
+    const { url, others = [] } = this.#options;
+    this.#tries += 1;
+    return [url, ...others][(this.#tries - 1) % (1 + others.length)]!;
   }
 
   /** Drops the connection and comes back. */

@@ -1,13 +1,10 @@
 /** Emits at a pace, and writes down what became of each emit. */
-import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { Emitted, Outcome } from './ledger.ts';
+import type { Emitted } from './ledger.ts';
+import type { Way } from './ledger-post.ts';
 import type { Random } from './prng.ts';
 import { eventually } from './wait.ts';
-
-/** Emits that wait for their answer, at most; what is due beyond is made up for later. */
-const MAX_IN_FLIGHT = 16;
 
 const TICK_MS = 5;
 
@@ -19,22 +16,17 @@ export interface Plan {
   readonly size: number;
 }
 
-type Answer = Pick<Emitted, 'outcome' | 'id' | 'streams'>;
-
 export class Emitter {
   readonly emitted: Emitted[] = [];
-  controlUrl: string;
   acked = 0;
-  // With a limit on idle connections Node's agent heeds `Keep-Alive`; without one it may send an emit
-  // into the end of its connection, as docs/reference.md warns.
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT, timeout: 4_000 });
+  readonly #way: Way;
   readonly #random: Random;
   #seq = 0;
   #inFlight = 0;
   #isStopped = false;
 
-  constructor(controlUrl: string, random: Random) {
-    this.controlUrl = controlUrl;
+  constructor(way: Way, random: Random) {
+    this.#way = way;
     this.#random = random;
   }
 
@@ -48,7 +40,7 @@ export class Emitter {
       const now = performance.now();
       due = Math.min(due + ((now - last) * perSecond) / 1000, perSecond);
       last = now;
-      for (; due >= 1 && this.#inFlight < MAX_IN_FLIGHT && this.acked < goal; due -= 1)
+      for (; due >= 1 && this.#inFlight < this.#way.most && this.acked < goal; due -= 1)
         void this.emit(plan());
       await delay(TICK_MS);
     }
@@ -61,7 +53,7 @@ export class Emitter {
 
   close(): void {
     this.stop();
-    this.#agent.destroy();
+    this.#way.close();
   }
 
   /** Emits once, and writes it down. */
@@ -73,10 +65,10 @@ export class Emitter {
     for (const user of to ?? ['*']) form.append('userId', user);
     for (const channel of channels) form.append('channel', channel);
     this.#inFlight += 1;
-    const answer = await this.#post(form.toString());
+    const { outcome, id, streams } = await this.#way.send(form.toString());
     this.#inFlight -= 1;
-    if (answer.outcome === 'acked') this.acked += 1;
-    const emitted = { seq, to, channels, crc: crc32(text), ...answer };
+    if (outcome === 'acked') this.acked += 1;
+    const emitted = { seq, to, channels, crc: crc32(text), outcome, id, streams };
     this.emitted.push(emitted);
     return emitted;
   }
@@ -98,33 +90,4 @@ export class Emitter {
     const filler = this.#random.pick(['x', 'é', '世', '🌍', 'ab\n', ' y']);
     return `${seq} ${filler.repeat(Math.ceil(size / Buffer.byteLength(filler)))}.`;
   }
-
-  #post(body: string): Promise<Answer> {
-    const headers = {
-      'content-type': 'application/x-www-form-urlencoded',
-      'content-length': Buffer.byteLength(body),
-    };
-    return new Promise((resolve) => {
-      const url = `${this.controlUrl}/emit/`;
-      const request = http.request(url, { method: 'POST', agent: this.#agent, headers });
-      const fail = (error: NodeJS.ErrnoException) =>
-        resolve(without(error.code === 'ECONNREFUSED' ? 'refused' : 'unknown'));
-      request.on('error', fail);
-      request.on('response', (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => (text += part));
-        response.on('error', fail);
-        response.on('end', () => resolve(answerOf(response.statusCode, text)));
-      });
-      request.end(body);
-    });
-  }
-}
-
-const without = (outcome: Outcome): Answer => ({ outcome, id: undefined, streams: 0 });
-
-function answerOf(status: number | undefined, text: string): Answer {
-  if (status !== 200) return without('refused');
-  const { id, streams } = JSON.parse(text) as { id: string; streams: number };
-  return { outcome: 'acked', id, streams };
 }

@@ -4,6 +4,7 @@ import type { Account, Receipt } from './ledger.ts';
 import { audit } from './ledger-audit.ts';
 import { LedgerClient, type LedgerClientOptions } from './ledger-client.ts';
 import { Emitter, type Plan } from './ledger-emitter.ts';
+import { OneServer, type Way } from './ledger-post.ts';
 import { Random } from './prng.ts';
 import { freePort } from './proxy.ts';
 import type { SpawnedServer } from './spawn-server.ts';
@@ -24,7 +25,8 @@ const SIZES = [1, 20, 200, 200, 200, 200, 600, 2_000, 18_000];
 /** How long everything may take to arrive once nothing is broken any more, in milliseconds. */
 const SETTLE_MS = 60_000;
 
-export interface ClientChoices extends Pick<LedgerClientOptions, 'waitMs' | 'staysAway'> {
+export interface ClientChoices
+  extends Pick<LedgerClientOptions, 'waitMs' | 'staysAway' | 'others'> {
   /** True: they begin without an id, with whatever comes from then on. */
   readonly isFresh?: boolean | undefined;
 }
@@ -32,6 +34,8 @@ export interface ClientChoices extends Pick<LedgerClientOptions, 'waitMs' | 'sta
 export interface WorldOptions {
   /** True: there is a tree of channels besides, and clients name some by prefix. */
   readonly hasPrefixes?: boolean;
+  /** How emits go; default: to the server, each once. */
+  readonly way?: Way;
 }
 
 export class World {
@@ -48,11 +52,12 @@ export class World {
   /** What clients may name. */
   readonly #names: readonly string[];
 
-  constructor(t: TestContext, server: SpawnedServer, { hasPrefixes = false }: WorldOptions = {}) {
+  constructor(t: TestContext, server: SpawnedServer, options: WorldOptions = {}) {
+    const { hasPrefixes = false, way = new OneServer(server.controlUrl) } = options;
     this.#t = t;
     this.#channels = hasPrefixes ? [...CHANNELS, ...BRANCHES] : CHANNELS;
     this.#names = hasPrefixes ? [...this.#channels, ...PREFIXES] : CHANNELS;
-    this.emitter = new Emitter(server.controlUrl, this.random);
+    this.emitter = new Emitter(way, this.random);
     t.diagnostic(`seed ${this.random.seed}`);
     t.after(() => {
       this.emitter.close();

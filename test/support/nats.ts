@@ -1,5 +1,5 @@
 /** Real NATS servers on free ports of this machine: one, or three that stand in for each other. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -19,6 +19,10 @@ const isThere = (program: string): boolean => runs(program, '--version');
 
 /** Each is to be tested; none: the tests are left out. */
 export const NATS_PROGRAMS = CANDIDATES.filter(isThere).slice(0, 2);
+
+/** e.g. `2.9.10` */
+export const versionOf = (program: string): string =>
+  /v(\d+\.\d+\.\d+)/.exec(spawnSync(program, ['--version']).stdout.toString())?.[1] ?? 'unknown';
 
 /** The reason to skip a test that needs NATS, or false; in CI its lack is a failure. */
 export function withoutNats(): string | false {
@@ -118,7 +122,7 @@ export async function startNats(
           maxReconnectAttempts: -1,
           reconnectTimeWait: 200,
           // Leaves a server that is stopped: by default it would wait for minutes.
-          ...{ pingInterval: 1_000, maxPingOut: 2 },
+          ...{ pingInterval: 1_000, maxPingOut: 2, timeout: 2_000 },
         }),
       ),
     {

@@ -1,0 +1,129 @@
+/**
+ * The books of a cluster: three NATS servers, two nodes, 200 clients that change between them, 200
+ * emits a second through both. Whatever breaks, each acknowledged event comes to each client that it
+ * is for, in order and once. `CLUSTER_SECONDS` repeats the faults for longer.
+ */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { allCurrent, type Cluster, leaderOf, startCluster, stepDown } from '../support/cluster.ts';
+import { AnyServer } from '../support/ledger-post.ts';
+import { World } from '../support/ledger-world.ts';
+import { NATS_PROGRAMS, versionOf, withoutNats } from '../support/nats.ts';
+import { eventually } from '../support/wait.ts';
+
+const CLIENTS = 200;
+const EMITS_PER_SECOND = 200;
+
+/** Time between two clients that lose their connection, in milliseconds. */
+const CUT_MS = 20;
+
+/** How long the faults go on; at least each once. */
+const SECONDS = Number(process.env['CLUSTER_SECONDS'] ?? 0);
+
+const STOPPED = 'the server that leads the stream answers nothing for a while';
+
+/** Of its three servers one may keep other events under the same numbers after that, and say that it is current. */
+const DIVERGES = '2.9.';
+
+type Fault = (cluster: Cluster, moreAcked: (count: number) => Promise<void>) => Promise<void>;
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  'kill -9 of the server that leads the stream': async ({ nats }, moreAcked) => {
+    const leader = await leaderOf(nats);
+    await leader.stop('SIGKILL');
+    await moreAcked(100);
+    leader.start();
+  },
+  [STOPPED]: async ({ nats }, moreAcked) => {
+    const leader = await leaderOf(nats);
+    leader.signal('SIGSTOP');
+    await moreAcked(100);
+    await eventually(async () => (await leaderOf(nats)) !== leader, { withinMs: 40_000 });
+    leader.signal('SIGCONT');
+  },
+  'kill -9 of a node': async ({ nodes: [, node] }, moreAcked) => {
+    await node.now.stop('SIGKILL');
+    await moreAcked(100);
+    await node.again();
+  },
+  'two leaders that step down': async ({ nats }, moreAcked) => {
+    await stepDown(nats);
+    await moreAcked(50);
+    await stepDown(nats);
+  },
+  'a cut between a node and NATS': async ({ links }, moreAcked) => {
+    links.set('cut');
+    await moreAcked(100);
+    links.set('whole');
+  },
+  'a black hole between a node and NATS': async ({ links, nodes: [, node] }, moreAcked) => {
+    links.set('hole');
+    await moreAcked(100);
+    await eventually(async () => !(await node.isReady), { withinMs: 15_000 });
+    links.set('whole');
+  },
+};
+
+async function keepBooks(t: TestContext, program: string): Promise<void> {
+  const cluster = await startCluster(t, ['-history', '20000', '-history-ttl', '600'], program);
+  const nodes = cluster.nodes.map(({ now }) => now);
+  const way = new AnyServer(nodes.map(({ controlUrl }) => controlUrl));
+  const world = new World(t, nodes[0]!, { way, hasPrefixes: true });
+  const urls = nodes.map(({ publicUrl }) => publicUrl);
+  const waitMs = () => world.random.below(200);
+  await world.join(urls[0]!, CLIENTS / 2, { waitMs, others: [urls[1]!] });
+  await world.join(urls[1]!, CLIENTS / 2, { waitMs, others: [urls[0]!] });
+  const churn = setInterval(() => world.random.pick(world.clients).cut(), CUT_MS);
+  t.after(() => clearInterval(churn));
+  const faults = Object.entries(FAULTS).filter(([what]) => {
+    const isLeftOut = what === STOPPED && versionOf(program).startsWith(DIVERGES);
+    if (isLeftOut)
+      t.diagnostic(`left out with ${versionOf(program)}, whose copies diverge: ${what}`);
+    return !isLeftOut;
+  });
+  const moreAcked = async (count: number) => {
+    const goal = world.emitter.acked + count;
+    const what = `${count} more emits to be acknowledged`;
+    await eventually(() => world.emitter.acked >= goal, { withinMs: 60_000, what });
+  };
+  const emitting = world.emitter.run(world.plan, {
+    count: Number.MAX_SAFE_INTEGER,
+    perSecond: EMITS_PER_SECOND,
+  });
+  await moreAcked(200);
+
+  const began = performance.now();
+  do {
+    for (const [what, fault] of faults) {
+      const start = performance.now();
+      await fault(cluster, moreAcked);
+      for (const node of cluster.nodes)
+        await eventually(() => node.isReady, { withinMs: 30_000, what: 'a node to be ready' });
+      await allCurrent(cluster.nats);
+      await moreAcked(100);
+      t.diagnostic(`${what}: ${((performance.now() - start) / 1_000).toFixed(1)} s`);
+    }
+  } while (performance.now() - began < SECONDS * 1_000);
+
+  clearInterval(churn);
+  world.emitter.stop();
+  await emitting;
+  await world.opened();
+  await world.settle();
+  const account = world.audit();
+  t.diagnostic(`${way.repeated} emits were sent more than once`);
+  // The whole history is there: whoever comes back misses nothing.
+  assert.equal(account.notices, 0);
+  assert.equal(account.delivered, account.expected);
+  assert.equal(account.unknown + account.refused, 0, 'sent again until it is acknowledged');
+}
+
+withoutNats();
+for (const program of NATS_PROGRAMS)
+  test(
+    `ledger - three NATS servers, two nodes: what is acknowledged is delivered, in order and once, whatever breaks (${program})`,
+    {
+      timeout: 180_000 + SECONDS * 1_000,
+    },
+    (t) => keepBooks(t, program),
+  );
