@@ -12,13 +12,20 @@ import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 import type { Replica } from '../publish/replica.ts';
+import { Complaints } from './complaints.ts';
 import { connectTo, isAtLeast, type Link, type NatsAddress } from './connect.ts';
 import { Emitter } from './emitter.ts';
 import { EpochKeeper, epochOf } from './epoch-record.ts';
 import { Follower } from './follower.ts';
 import { PastEvents } from './past-events.ts';
 import { StreamLog } from './stream-log.ts';
-import { ensureStreams, factsOf, type StreamPolicy, type StreamState } from './streams.ts';
+import {
+  ensureStreams,
+  factsOf,
+  hasOtherNodes,
+  type StreamPolicy,
+  type StreamState,
+} from './streams.ts';
 import { STREAM } from './subjects.ts';
 import { Watch } from './watch.ts';
 import { verdictOf, type Witness } from './witness.ts';
@@ -44,11 +51,15 @@ interface Parts {
   /** For events on their way here, and for everything else: answers do not wait behind events. */
   readonly inbound: Link;
   readonly outbound: Link;
+  readonly complaints: Complaints;
   readonly jsm: JetStreamManager;
   readonly keeper: EpochKeeper;
   readonly facts: () => Promise<StreamState>;
   readonly epoch: string;
+  /** Of this run, unlike any other's. */
+  readonly origin: string;
   readonly atStart: StreamState;
+  readonly hadOthers: boolean;
 }
 
 export class Backplane implements Publisher {
@@ -67,9 +78,10 @@ export class Backplane implements Publisher {
   /** Waits for NATS. @throws TidingsError `CONFIG_INVALID`, `BACKPLANE_DOWN` */
   static async open(options: BackplaneOptions): Promise<Backplane> {
     const until = performance.now() + START_MS;
+    const complaints = new Complaints(options.logger);
     for (;;) {
       try {
-        return new Backplane(await prepare(options), options);
+        return new Backplane(await prepare(options, complaints), options);
       } catch (error) {
         if (error instanceof TidingsError) throw error;
         const reason = error instanceof Error ? error.message : String(error);
@@ -85,32 +97,35 @@ export class Backplane implements Publisher {
   }
 
   constructor(parts: Parts, { logger, failed }: BackplaneOptions) {
-    const { inbound, outbound, jsm, keeper, facts, epoch, atStart } = parts;
+    const { inbound, outbound, complaints, jsm, keeper, facts, epoch, origin } = parts;
+    const { atStart, hadOthers } = parts;
     const verdict = (witness: Witness) => verdictOf(jsm, witness);
     this.#parts = parts;
     this.epoch = epoch;
     this.#before = beginningOf(atStart);
     this.#follower = new Follower({
       js: jetstream(inbound.connection),
-      epoch,
+      ...{ epoch, origin },
       after: this.#before,
       came: (record, n, count) => this.#emitter.came(record, n, count),
       verdict,
       wentBack: () => void this.#watch.wentBack(),
       logger,
     });
-    const watched = { keeper, facts, epoch, atStart, verdict, failed };
+    const hasOthers = () => hasOtherNodes(outbound.connection, origin);
+    const watched = { keeper, facts, epoch, atStart, hadOthers, hasOthers, verdict, failed };
     this.#watch = new Watch({ ...watched, follower: this.#follower });
     const past = this.#pastEvents();
     this.log = new StreamLog({
       read: (wanted) => past.read(wanted),
       first: () => this.#watch.first,
+      complaints,
       logger,
     });
     this.#emitter = new Emitter({
       link: outbound,
-      epoch,
-      origin: randomBytes(9).toString('base64url'),
+      complaints,
+      ...{ epoch, origin },
       stored: async (n) => (await jsm.streams.getMessage(STREAM, { seq: n }))?.data,
       store: () => this.#entries,
       through: () => this.#follower.through,
@@ -193,19 +208,26 @@ export function beginningOf({ first, last, bytes }: StreamState): number {
   return last - Math.ceil(count * Math.min(1, START_EVENTS / count, START_BYTES / bytes));
 }
 
-async function prepare({ address, policy }: BackplaneOptions): Promise<Parts> {
+async function prepare(
+  { address, policy }: BackplaneOptions,
+  complaints: Complaints,
+): Promise<Parts> {
   const opened: Link[] = [];
   try {
-    const inbound = await connectTo(address, 'tidings events');
+    const inbound = await connectTo(address, 'tidings events', complaints);
     opened.push(inbound);
-    const outbound = await connectTo(address, 'tidings emits');
+    const outbound = await connectTo(address, 'tidings emits', complaints);
     opened.push(outbound);
     const jsm = await jetstreamManager(outbound.connection);
     await ensureStreams(jsm, policy);
     const facts = () => factsOf(jsm);
     const keeper = new EpochKeeper(jsm, jetstream(outbound.connection));
     const epoch = epochOf(await keeper.update(facts));
-    return { inbound, outbound, jsm, keeper, facts, epoch, atStart: await facts() };
+    const origin = randomBytes(9).toString('base64url');
+    // Before the question: by then they have what they have given to their clients.
+    const hadOthers = await hasOtherNodes(outbound.connection, origin);
+    const found = { epoch, origin, hadOthers, atStart: await facts() };
+    return { inbound, outbound, complaints, jsm, keeper, facts, ...found };
   } catch (error) {
     for (const { connection } of opened) await connection.close();
     throw error;

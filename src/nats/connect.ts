@@ -7,6 +7,7 @@ import {
   type NatsConnection,
 } from '@nats-io/transport-node';
 import { failStart } from '../errors.ts';
+import type { Complaints } from './complaints.ts';
 import { leaveOutLateWrites } from './late-writes.ts';
 
 /** Where the servers are, and what they want to see. Paths are empty when there is nothing. */
@@ -35,7 +36,11 @@ const RECONNECT_MS = 200;
 const GREETING_MS = 3_000;
 
 /** @throws TidingsError `CONFIG_INVALID` for a file that cannot be read; rejects as NATS does */
-export async function connectTo(address: NatsAddress, name: string): Promise<Link> {
+export async function connectTo(
+  address: NatsAddress,
+  name: string,
+  complaints: Complaints,
+): Promise<Link> {
   const { servers, creds, ca, cert, key } = address;
   const options: ConnectionOptions = {
     name,
@@ -61,7 +66,7 @@ export async function connectTo(address: NatsAddress, name: string): Promise<Lin
     };
   leaveOutLateWrites();
   const link = { connection: await connect(options), isUp: true };
-  void follow(link);
+  void follow(link, complaints);
   return link;
 }
 
@@ -71,10 +76,14 @@ export function isAtLeast(version: string, [major, minor]: readonly [number, num
   return ownMajor > major || (ownMajor === major && ownMinor >= minor);
 }
 
-async function follow(link: { readonly connection: NatsConnection; isUp: boolean }): Promise<void> {
-  for await (const { type } of link.connection.status()) {
-    if (type === 'disconnect') link.isUp = false;
-    else if (type === 'reconnect') link.isUp = true;
+async function follow(
+  link: { readonly connection: NatsConnection; isUp: boolean },
+  complaints: Complaints,
+): Promise<void> {
+  for await (const status of link.connection.status()) {
+    if (status.type === 'disconnect') link.isUp = false;
+    else if (status.type === 'reconnect') link.isUp = true;
+    else if (status.type === 'error') complaints.tell(status.error.message);
   }
   link.isUp = false;
 }

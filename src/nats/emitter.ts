@@ -17,6 +17,7 @@ import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish
 import { formatEventId } from '../wire/event-id.ts';
 import { STAMP_BYTES } from '../wire/frame.ts';
 import { parseAck } from './ack.ts';
+import type { Complaints } from './complaints.ts';
 import type { Link } from './connect.ts';
 import { type EventRecord, encodeRecord } from './event-record.ts';
 import { keyedId, type Likeness, likenessOf } from './first-of-key.ts';
@@ -69,6 +70,7 @@ interface Pending {
 
 export interface EmitterOptions {
   readonly link: Link;
+  readonly complaints: Complaints;
   readonly epoch: string;
   /** Of this node's run, unlike any other's. */
   readonly origin: string;
@@ -171,8 +173,9 @@ export class Emitter implements Publisher {
     const pending = this.#pending.get(ticket);
     if (pending === undefined || pending.n !== undefined) return;
     const ack = parseAck(message);
-    if (ack === undefined) {
-      // Nobody leads the stream now: this try is not stored. An earlier one may be.
+    if (ack.n === undefined) {
+      if (ack.reason !== undefined) this.#options.complaints.tell(ack.reason);
+      // This try is not stored. An earlier one may be.
       pending.isSent = false;
       const [least, most] = LEADERLESS_MS;
       pending.dueAt = performance.now() + least + Math.random() * (most - least);

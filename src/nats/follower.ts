@@ -10,6 +10,7 @@ import type { Replica } from '../publish/replica.ts';
 import { formatEventId } from '../wire/event-id.ts';
 import { stamp } from '../wire/frame.ts';
 import { decodeRecord, type EventRecord } from './event-record.ts';
+import { followerPrefix } from './streams.ts';
 import { STREAM } from './subjects.ts';
 import type { Verdict, Witness } from './witness.ts';
 
@@ -30,6 +31,8 @@ const BEHIND_MS = 5;
 export interface FollowerOptions {
   readonly js: JetStreamClient;
   readonly epoch: string;
+  /** Of this node's run, unlike any other's. */
+  readonly origin: string;
   /** Everything through this number is no longer asked for. */
   readonly after: number;
   /** An event has come; `count`, called at once, says how many streams it is for. */
@@ -50,6 +53,8 @@ export class Follower {
   #store: Replica | undefined;
   #messages: ConsumerMessages | undefined;
   #isClosed = false;
+  /** How often it was begun anew. */
+  #asked = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: FollowerOptions) {
@@ -95,7 +100,10 @@ export class Follower {
   }
 
   async #consume(): Promise<void> {
+    this.#asked += 1;
     const consumer = await this.#options.js.consumers.get(STREAM, {
+      // Another each time: the one before may not be gone yet.
+      name_prefix: followerPrefix(this.#options.origin) + this.#asked,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.through + 1,
     });

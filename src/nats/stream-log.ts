@@ -3,10 +3,13 @@
  * is at hand, and not what a stream can come back for.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { JetStreamApiError } from '@nats-io/jetstream';
 import type { DeeperLog, DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
 import { isFor } from '../log/entry.ts';
 import type { Logger } from '../logger.ts';
+import type { Complaints } from './complaints.ts';
 import type { Past, Wanted } from './past-events.ts';
+import { isNotFound } from './streams.ts';
 
 /** Reads of the stream at a time; further ones wait for their turn. */
 export const MAX_READS = 16;
@@ -18,6 +21,7 @@ export interface StreamLogOptions {
   readonly read: (wanted: Wanted) => Promise<Past>;
   /** A number that the stream has dropped everything before, perhaps more. */
   readonly first: () => number;
+  readonly complaints: Complaints;
   readonly logger: Logger;
 }
 
@@ -75,9 +79,14 @@ export class StreamLog implements DeeperLog {
       try {
         return await this.#options.read(wanted);
       } catch (error) {
+        if (isRefusal(error)) this.#options.complaints.tell(error.message);
         this.#options.logger.debug({ error: String(error) }, 'the past cannot be read from NATS');
       }
       await delay(RETRY_MS);
     }
   }
 }
+
+// Of the request itself: not that nobody leads the stream now, or that what was just made is gone with a leader.
+const isRefusal = (error: unknown): error is JetStreamApiError =>
+  error instanceof JetStreamApiError && error.status < 500 && !isNotFound(error);

@@ -1,5 +1,6 @@
 /** The two streams in NATS: made by whichever node comes first, and by no node changed. */
 import { type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { failStart } from '../errors.ts';
 import { ALL_EVENTS, EPOCH_STREAM, EPOCH_SUBJECT, STREAM } from './subjects.ts';
 
@@ -74,6 +75,25 @@ export async function factsOf(jsm: JetStreamManager): Promise<StreamState> {
   const { bytes, num_deleted: deletedCount = 0 } = state;
   return { created: Date.parse(created), first, last, bytes, deletedCount };
 }
+
+/** Names of what follows the stream begin with the node's part, which this ends: a node's run, unlike any other's. */
+export const followerPrefix = (origin: string): string => `${FOLLOWER}${origin}-`;
+
+const FOLLOWER = 'node-';
+
+/** Whether other nodes than `origin` follow the stream, or did a short while ago. Rejects when NATS does not answer. */
+export async function hasOtherNodes(connection: NatsConnection, origin: string): Promise<boolean> {
+  // Names alone: for more a server asks those that lead them, which takes seconds when one is gone.
+  const answer = await connection.request(`$JS.API.CONSUMER.NAMES.${STREAM}`, '', ASKING);
+  const { consumers } = Object(answer.json()) as Record<string, unknown>;
+  if (!Array.isArray(consumers)) throw new Error('NATS does not say who follows the stream');
+  return consumers.map(String).some((name) => isFollower(name) && !isOf(origin, name));
+}
+
+const ASKING = { timeout: 5_000 };
+
+const isFollower = (name: string): boolean => name.startsWith(FOLLOWER);
+const isOf = (origin: string, name: string): boolean => name.startsWith(followerPrefix(origin));
 
 /** Those numbers, ascending. */
 export async function holesOf(jsm: JetStreamManager): Promise<number[]> {

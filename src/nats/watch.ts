@@ -36,6 +36,9 @@ export interface WatchOptions {
   readonly epoch: string;
   readonly follower: Follower;
   readonly atStart: StreamState;
+  /** Whether other nodes follow the stream: at the start, and now. */
+  readonly hadOthers: boolean;
+  readonly hasOthers: () => Promise<boolean>;
   /** Whether the stream still has what this node has got. */
   readonly verdict: (witness: Witness) => Promise<Verdict>;
   readonly failed: (error: Error) => void;
@@ -57,11 +60,14 @@ export class Watch {
   #seen = 0;
   #wasBack = false;
   #gone = 0;
+  /** Since the start there has been another node. */
+  #hasOthers: boolean;
 
   constructor(options: WatchOptions) {
     this.#options = options;
     this.last = options.atStart.last;
     this.first = options.atStart.first;
+    this.#hasOthers = options.hadOthers;
   }
 
   start(): void {
@@ -94,8 +100,9 @@ export class Watch {
     failed(streamIsAnother());
   }
 
-  /** What the stream may have reached meanwhile: other nodes may have given it to their clients. */
+  /** What the stream may have reached meanwhile, if there are other nodes that may have given it to their clients. */
   get reachable(): number {
+    if (!this.#hasOthers) return this.last;
     // An answer is as old as it took to come.
     const age = performance.now() - this.#answeredAt + LOOK_MS;
     return this.last + Math.ceil((age * MOST_PER_SECOND) / 1_000);
@@ -108,6 +115,7 @@ export class Watch {
       // Before the question: events come while it is on its way.
       const { through, witness } = this.#options.follower;
       await this.#check(await this.#options.facts(), through);
+      this.#hasOthers ||= await this.#options.hasOthers();
       const verdict = witness && (await this.#options.verdict(witness));
       if (verdict === 'other') await this.wentBack();
       this.#answeredAt = performance.now();

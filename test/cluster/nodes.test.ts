@@ -91,12 +91,46 @@ test('nodes - a client that was on one resumes on the other, in a node that star
   assert.equal((await level.next()).id, next.id);
 });
 
+test('nodes - a number that is not given out is told to be unknown, unless another node may be ahead', {
+  skip,
+}, async (t) => {
+  const { urls } = await startNats(t);
+  const a = await startNode(t, urls);
+  const { id } = await emit(a, {});
+  const ahead = id.replace(/\d+$/, '500');
+  const gapOf = async () => {
+    const stream = await open(t, a, ahead);
+    return stream.everything.find(({ event }) => event === 'tidings.gap')?.data;
+  };
+  assert.equal(JSON.parse((await eventually(gapOf))!).reason, 'unknown');
+
+  await startNode(t, urls);
+
+  await eventually(async () => (await gapOf()) === undefined, {
+    what: 'the other node to be seen',
+  });
+});
+
 test('nodes - an event for several channels comes once, whatever their names', {
   skip,
 }, async (t) => {
   const { urls } = await startNats(t);
   const [a, b] = await Promise.all([startNode(t, urls), startNode(t, urls)]);
-  const names = ['a.b', '**', '>', 'x y', 'Zoë/1', '/', 'a//b', '~t', '=41', 'ü'.repeat(128), 'A'];
+  const names = [
+    'a.b',
+    '**',
+    '>',
+    'x y',
+    'Zoë/1',
+    '/',
+    'a//b',
+    '~t',
+    '=41',
+    '-',
+    'a-b/-',
+    'ü'.repeat(128),
+    'A',
+  ];
   const stream = await open(t, b, undefined, names);
   for (const channel of names)
     assert.equal((await emit(a, { channel, payload: `data: ${channel}` })).status, 200);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '../../../src/logger.ts';
 import { beginningOf } from '../../../src/nats/backplane.ts';
+import { Complaints } from '../../../src/nats/complaints.ts';
 import { isAtLeast } from '../../../src/nats/connect.ts';
 import { type Past, type Wanted, withoutHoles } from '../../../src/nats/past-events.ts';
 import { Selection } from '../../../src/nats/selection.ts';
@@ -21,6 +22,7 @@ function setUp({ first = 1 } = {}) {
         asked.push({ wanted, answer, fail: () => reject(new Error('away')) });
       }),
     first: () => first,
+    complaints: new Complaints(logger),
     logger,
   });
   const ask = (user: string, after: number, channels = ['a']) =>
