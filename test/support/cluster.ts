@@ -57,7 +57,7 @@ export async function startCluster(
 export async function leaderOf({ jsm, servers }: Nats): Promise<NatsServer> {
   const name = await eventually(
     async () => (await jsm.streams.info(STREAM).catch(() => undefined))?.cluster?.leader,
-    { withinMs: 20_000, what: 'a leader' },
+    { withinMs: 40_000, what: 'a leader' },
   );
   return servers.find((server) => server.name === name)!;
 }

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
 import { leaveOutLateWrites } from '../../src/nats/late-writes.ts';
 import type { Owner } from './sse-client.ts';
 import { runs } from './tools.ts';
@@ -32,6 +32,9 @@ export function withoutNats(): string | false {
   return reason;
 }
 
+/** A question that is lost with a connection is asked again after so long, in milliseconds. */
+const ASK_MS = 2_000;
+
 export class NatsServer {
   readonly url: string;
   readonly name: string;
@@ -50,6 +53,11 @@ export class NatsServer {
   start(): void {
     const [program, ...args] = this.#command;
     this.#process = spawn(program!, args, { stdio: 'ignore' });
+  }
+
+  /** Of the process that runs now. */
+  get pid(): number {
+    return this.#process!.pid!;
   }
 
   /** SIGTERM, SIGKILL: resolves when it is gone. */
@@ -81,12 +89,16 @@ export interface Nats {
 export interface NatsOptions {
   readonly count?: 1 | 3;
   readonly program?: string;
+  /** Lines for the configuration of each server. */
+  readonly config?: string;
+  /** What the test's own connection needs besides. */
+  readonly connect?: ConnectionOptions;
 }
 
 /** One server, or three in a cluster; gone after the test, with what they stored. */
 export async function startNats(
   t: Owner,
-  { count = 1, program = NATS_PROGRAMS[0]! }: NatsOptions = {},
+  { count = 1, program = NATS_PROGRAMS[0]!, config: more = '', connect: own }: NatsOptions = {},
 ): Promise<Nats> {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-nats-'));
   const ports = await freePorts(count * 2);
@@ -101,7 +113,7 @@ export async function startNats(
         : `cluster { name: T, host: 127.0.0.1, port: ${ports[count + i]}, no_advertise: true, routes: [${routes}] }`;
     writeFileSync(
       config,
-      `host: 127.0.0.1\nport: ${ports[i]}\nserver_name: ${name}\njetstream { store_dir: "${join(folder, name)}", max_mem: 256M, max_file: 4G }\n${cluster}\n`,
+      `host: 127.0.0.1\nport: ${ports[i]}\nserver_name: ${name}\njetstream { store_dir: "${join(folder, name)}", max_mem: 256M, max_file: 4G }\n${cluster}\n${more}\n`,
     );
     return new NatsServer(join(folder, name), ports[i]!, [program, '-c', config]);
   });
@@ -123,6 +135,7 @@ export async function startNats(
           reconnectTimeWait: 200,
           // Leaves a server that is stopped: by default it would wait for minutes.
           ...{ pingInterval: 1_000, maxPingOut: 2, timeout: 2_000 },
+          ...own,
         }),
       ),
     {
@@ -134,7 +147,7 @@ export async function startNats(
   const jsm = await eventually(
     () =>
       tryTo(async () => {
-        const manager = await jetstreamManager(open);
+        const manager = await jetstreamManager(open, { timeout: ASK_MS });
         await manager.getAccountInfo();
         return manager;
       }),
@@ -151,7 +164,7 @@ async function tryTo<T>(run: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const holders = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(holders.map((holder) => once(holder, 'listening')));
   const ports = holders.map((holder) => (holder.address() as { port: number }).port);
