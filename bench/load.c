@@ -5,12 +5,15 @@
  *        [-opening N] [-replay N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
  *
  * Prints {"open":N,…} when all streams are open and have had N events each of -replay. Then one line of standard input is one run,
- *   lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]
+ *   lockstep|closed|rate|hear PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]
  * answered by one line of JSON. The end of standard input ends the process, and with it the streams.
  *
  * A run publishes COUNT events, or as many as it can in PUBLISH_SECONDS where they are given and not 0. It ends when every
  * accepted event is at every live stream; when it waits for lost ones only, as nothing came for QUIET_NS; or at the deadline.
  * `seconds` is until the last answer or arrival, `incomplete` the accepted events that were not seen at every stream.
+ *
+ * `hear` publishes nothing: someone else does, once the line {"hearing":N} says that N streams are ready. Each stream is to
+ * have one event, whose sequence number is the stream's own place, from 0; any other event is out of order.
  */
 #define _GNU_SOURCE
 #include "load/load.h"
@@ -94,8 +97,9 @@ static void turn(void) {
   publishers_due(now_ns());
 }
 
-static bool all_arrived(void) {
-  uint64_t expected = (published.answered - published.refused) * (uint64_t)streams_live();
+static bool all_arrived(const struct run *run) {
+  uint64_t events = run->mode == MODE_HEAR ? 1 : published.answered - published.refused;
+  uint64_t expected = events * (uint64_t)streams_live();
   return publishers_finished() && (options.stuck || seen.deliveries >= expected);
 }
 
@@ -110,9 +114,16 @@ static void measure(const struct run *run) {
   struct sample before = take_sample(&options);
   uint64_t deadline = before.wall + (uint64_t)(run->deadline_s * 1e9);
   publishers_begin(run);
-  for (uint64_t now = now_ns(); !all_arrived() && !all_lost(now) && now < deadline; now = now_ns()) turn();
+  if (run->mode == MODE_HEAR) print_hearing();
+  for (uint64_t now = now_ns(); !all_arrived(run) && !all_lost(now) && now < deadline; now = now_ns()) turn();
   struct sample after = take_sample(&options);
   print_result(&before, &after);
+}
+
+static enum mode parse_mode(const char *name) {
+  if (strcmp(name, "lockstep") == 0) return MODE_LOCKSTEP;
+  if (strcmp(name, "rate") == 0) return MODE_RATE;
+  return strcmp(name, "hear") == 0 ? MODE_HEAR : MODE_CLOSED;
 }
 
 static bool parse_run(const char *line, struct run *run) {
@@ -120,7 +131,7 @@ static bool parse_run(const char *line, struct run *run) {
   if (sscanf(line, "%15s %d %lu %lf %d %lf %lf", mode, &run->publishers, &run->count, &run->rate, &run->bytes,
              &run->deadline_s, &run->publish_s) < 6)
     return false;
-  run->mode = strcmp(mode, "lockstep") == 0 ? MODE_LOCKSTEP : strcmp(mode, "rate") == 0 ? MODE_RATE : MODE_CLOSED;
+  run->mode = parse_mode(mode);
   return run->publishers > 0 && run->publishers <= MAX_PUBLISHERS && run->bytes < MAX_REQUEST_BYTES / 2;
 }
 

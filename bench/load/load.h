@@ -40,7 +40,7 @@ struct options {
   int server_count;
 };
 
-enum mode { MODE_LOCKSTEP, MODE_CLOSED, MODE_RATE };
+enum mode { MODE_LOCKSTEP, MODE_CLOSED, MODE_RATE, MODE_HEAR };
 
 /* One measured stretch, as asked for on standard input. */
 struct run {
@@ -112,6 +112,7 @@ struct sample {
 
 uint64_t now_ns(void);
 struct sample take_sample(const struct options *options);
+void print_hearing(void);
 void print_result(const struct sample *before, const struct sample *after);
 void fail(const char *what);
 void header_lines(char *to, size_t size, const char *tabbed);

@@ -114,6 +114,7 @@ static void disconnect(struct publisher *p) {
 
 static bool may_post(uint64_t now) {
   double seconds = (double)(now - started) / 1e9;
+  if (current.mode == MODE_HEAR) return false;
   return published.posted < current.count && (current.publish_s == 0 || seconds < current.publish_s);
 }
 

@@ -78,6 +78,12 @@ void print_opened(const struct sample *a, const struct sample *opened, const str
   print_end();
 }
 
+/* Whoever publishes may begin. */
+void print_hearing(void) {
+  printf("{\"hearing\":%d", streams_live());
+  print_end();
+}
+
 /* A run in which something was lost waited in vain at its end: that wait is not in its seconds. */
 static double seconds_of(const struct sample *a) {
   uint64_t last = seen.last > published.last ? seen.last : published.last;

@@ -105,7 +105,10 @@ static void lose(int index) {
 
 void streams_begin(const struct run *run) {
   arrivals_begin(run->id);
-  for (int i = 0; i < count; i++) memset(all[i].reader.next, 0, sizeof all[i].reader.next);
+  for (int i = 0; i < count; i++) {
+    memset(all[i].reader.next, 0, sizeof all[i].reader.next);
+    if (run->mode == MODE_HEAR) all[i].reader.next[0] = (uint32_t)i;
+  }
 }
 
 int streams_live(void) { return live; }

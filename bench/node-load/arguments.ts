@@ -28,7 +28,8 @@ export interface Options {
   servers: number[];
 }
 
-export type Mode = 'lockstep' | 'closed' | 'rate';
+/** `hear` publishes nothing: each stream is to have one event of someone else, with its own place as sequence number. */
+export type Mode = 'lockstep' | 'closed' | 'rate' | 'hear';
 
 /** One measured stretch. */
 export interface Run {
@@ -104,14 +105,14 @@ export function parseOptions(words: readonly string[]): Options {
   return options;
 }
 
-/** `lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]` */
+/** `lockstep|closed|rate|hear PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]` */
 export function parseRun(line: string, id: number): Run {
   const [mode = '', ...words] = line.trim().split(/\s+/);
   const numbers = words.map(Number);
   const [publishers = 0, count = 0, rate = 0, bytes = 0, ...seconds] = numbers;
   const [deadlineSeconds = 0, publishSeconds = 0] = seconds;
   const sound =
-    /^(lockstep|closed|rate)$/.test(mode) &&
+    /^(lockstep|closed|rate|hear)$/.test(mode) &&
     (seconds.length === 1 || seconds.length === 2) &&
     numbers.every(Number.isFinite) &&
     publishers > 0 &&

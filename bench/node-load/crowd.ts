@@ -46,8 +46,12 @@ export class Crowd {
   /** Resolves when all streams have their head. */
   open = (): Promise<void> => this.#tell({ to: 'open', serial: ++this.#serial });
 
-  /** Resolves when all threads have forgotten what they counted; before the first run, when all are there. */
-  begin = (run: number): Promise<void> => this.#tell({ to: 'begin', run, serial: ++this.#serial });
+  /**
+   * Resolves when all threads have forgotten what they counted; before the first run, when all are there. `isOwn`: the
+   * first event of each stream is to have the stream's place as its sequence number.
+   */
+  begin = (run: number, isOwn = false): Promise<void> =>
+    this.#tell({ to: 'begin', run, isOwn, serial: ++this.#serial });
 
   /** Resolves when every live stream has had `events` events of this run. */
   have = (events: number): Promise<void> =>

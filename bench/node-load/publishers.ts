@@ -71,7 +71,7 @@ export class Publishers {
 
   get #mayPost(): boolean {
     const run = this.#run;
-    if (!run || this.posted >= run.count) return false;
+    if (!run || run.mode === 'hear' || this.posted >= run.count) return false;
     return run.publishSeconds === 0 || nowNs() < this.#started + run.publishSeconds * 1e9;
   }
 

@@ -55,6 +55,11 @@ export class Reader {
     this.#next.fill(0);
   }
 
+  /** The first event that a stream gets from publisher 0 is to have this sequence number. */
+  expect(stream: number, sequence: number): void {
+    this.#next[stream * MAX_PUBLISHERS] = sequence;
+  }
+
   /** Hot path: once per read. `input` has a byte behind `length`: what ends the search there. */
   take(stream: number, input: Buffer, length: number): void {
     const now = nowNs();

@@ -45,6 +45,9 @@ export function openedLine(stretch: Stretch & { opened: Sample }, crowd: Crowd):
   });
 }
 
+/** Whoever publishes may begin. */
+export const hearingLine = (crowd: Crowd): string => JSON.stringify({ hearing: crowd.live });
+
 /** `seconds` is until the last answer or arrival: a run that lost something waited in vain at its end. */
 export function resultLine(stretch: Stretch, crowd: Crowd, publishers: Publishers): string {
   const { posted, answered, refused, answers } = publishers;

@@ -5,7 +5,7 @@ import { takeSample } from './clocks.ts';
 import { type Crowd, fail } from './crowd.ts';
 import { nowNs } from './marker.ts';
 import type { Publishers } from './publishers.ts';
-import { resultLine } from './result.ts';
+import { hearingLine, resultLine } from './result.ts';
 
 /** What has not come by then was lost: a server that drops events is not to hold up the others. */
 const QUIET_NS = 2e9;
@@ -39,6 +39,14 @@ function published(run: Run, { options, crowd, publishers }: Load): Promise<void
   });
 }
 
+/** Resolves when every stream has had its event of someone else, who may begin. */
+function heard(run: Run, { crowd, publishers }: Load): Promise<void> {
+  publishers.begin(run);
+  const all = crowd.have(1);
+  console.log(hearingLine(crowd));
+  return all;
+}
+
 /** Resolves when nothing has come for so long that it never will. Ended by `signal`. */
 async function lost({ crowd, publishers }: Load, signal: AbortSignal): Promise<void> {
   for (;;) {
@@ -51,11 +59,12 @@ async function lost({ crowd, publishers }: Load, signal: AbortSignal): Promise<v
 /** Resolves with the line that tells what was counted. */
 export async function measure(run: Run, load: Load): Promise<string> {
   const { options, crowd, publishers } = load;
-  await crowd.begin(run.id);
+  await crowd.begin(run.id, run.mode === 'hear');
   const before = takeSample(options.servers);
   const over = new AbortController();
   const given = lost(load, over.signal).catch(() => {});
-  await done(Promise.race([published(run, load), given]), run.deadlineSeconds * 1e3);
+  const work = run.mode === 'hear' ? heard(run, load) : published(run, load);
+  await done(Promise.race([work, given]), run.deadlineSeconds * 1e3);
   over.abort();
   const after = takeSample(options.servers);
   const line = resultLine({ before, after }, crowd, publishers);

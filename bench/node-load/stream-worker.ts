@@ -15,7 +15,7 @@ export interface WorkerData {
 /** `serial` comes back when it is done, so that an answer to an older command is not taken for one to this. */
 export type Command = { readonly serial: number } & (
   | { readonly to: 'open' }
-  | { readonly to: 'begin'; readonly run: number }
+  | { readonly to: 'begin'; readonly run: number; readonly isOwn: boolean }
   | { readonly to: 'want'; readonly events: number }
 );
 
@@ -26,7 +26,7 @@ const streams = new Streams(options, share);
 parentPort!.on('message', async (command: Command) => {
   const done = () => parentPort!.postMessage(command.serial);
   if (command.to === 'want') return streams.want(command.events, done);
-  if (command.to === 'begin') streams.begin(command.run);
+  if (command.to === 'begin') streams.begin(command.run, command.isOwn);
   else await streams.open();
   done();
 });

@@ -63,12 +63,13 @@ export class Streams {
     });
   }
 
-  /** Forgets what earlier runs counted. */
-  begin(run: number): void {
+  /** Forgets what earlier runs counted. `isOwn`: see `Crowd.begin`. */
+  begin(run: number, isOwn: boolean): void {
     if (this.#options.stuck) this.#loseUnread();
     this.#share.tally.clear();
     this.#wanted = undefined;
     this.#reader.begin(run);
+    if (isOwn) for (const [at, index] of this.#own.entries()) this.#reader.expect(at, index);
   }
 
   /** Calls `reached` when every live stream has had `events` of this run; at once when they have. */

@@ -55,8 +55,12 @@ export const tidingsAt = (name: string, cli: string, threads = 1): Peer => ({
       subscribe: (index) => ({ path: '/events/', headers: [authorization(index)] }),
       broadcast: publicationFor('*'),
       toUser: (index) => publicationFor(userId(index)),
-      lines: (index) =>
-        `{"userId":"${userId(index)}","channel":"${CHANNEL}","data":{"invoice":${index}}}\n`,
+      bulk: {
+        path: '/emit/',
+        headers: ['Content-Type: application/x-ndjson'],
+        line: (index, text) =>
+          `{"userId":"${userId(index)}","channel":"${CHANNEL}","data":{"invoice":"${text}"}}\n`,
+      },
       resume: (seen) => (index) => ({
         path: '/events/',
         headers: [authorization(index), `Last-Event-ID: ${idIn(seen)}`],

@@ -3,18 +3,16 @@ import { once } from 'node:events';
 import { get, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { within } from '../../test/support/wait.ts';
-import type { Address, Publication, RunningPeer } from './peer.ts';
+import { type Address, headersOf, type Publication, type RunningPeer } from './peer.ts';
 
 const TEXT = 'first-event';
 const AGAIN_AFTER_MS = 1_000;
 
-const fields = (lines: readonly string[]): Record<string, string> =>
-  Object.fromEntries(lines.map((line) => line.split(/: ?(.*)/s, 2)));
-
 /** Posts one event and reads the answer to its end. */
 async function publish({ host, port }: Address, publication: Publication): Promise<void> {
-  const { path, headers, body } = publication;
-  const post = request({ host, port, path, method: 'POST', headers: fields(headers) });
+  const { path, body } = publication;
+  const headers = headersOf(publication);
+  const post = request({ host, port, path, method: 'POST', headers });
   post.end(body.replace('{event}', TEXT));
   const [answer] = await once(post, 'response');
   await answer.resume().toArray();
@@ -22,9 +20,9 @@ async function publish({ host, port }: Address, publication: Publication): Promi
 
 /** Opens stream 0, publishes one event, and returns all the stream got up to the end of that event. */
 export async function firstEvent(peer: RunningPeer): Promise<string> {
-  const { path, headers } = peer.subscribe(0);
-  const accept = { accept: 'text/event-stream' };
-  const opening = get({ ...peer.stream, path, headers: { ...fields(headers), ...accept } });
+  const subscription = peer.subscribe(0);
+  const headers = { ...headersOf(subscription), accept: 'text/event-stream' };
+  const opening = get({ ...peer.stream, path: subscription.path, headers });
   const [stream] = await once(opening, 'response');
   try {
     const seen = textUntilEvent(stream);

@@ -137,6 +137,7 @@ export class Load {
   readonly opened: Opened;
   readonly #peer: RunningPeer;
   readonly #channel: Channel;
+  #runs = 0;
 
   constructor(opened: Opened, peer: RunningPeer, channel: Channel) {
     this.opened = opened;
@@ -148,11 +149,34 @@ export class Load {
     const { mode, publishers = 1, count, perSecond = 0, bytes = EVENT_BYTES } = run;
     const { seconds = 0, deadline = DEADLINE_SECONDS } = run;
     const bound = seconds > 0 ? ` ${seconds}` : '';
-    this.#channel.write(
-      `${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline}${bound}\n`,
-    );
-    return (await nextAnswer(this.#channel.answers, this.#peer)) as Counted;
+    this.#tell(`${mode} ${publishers} ${count} ${perSecond} ${bytes} ${deadline}${bound}`);
+    return (await this.#next()) as Counted;
   }
+
+  /** Publishes nothing: once it has resolved somebody else may, to each stream an event with its place as sequence number. */
+  async hear(deadline = DEADLINE_SECONDS): Promise<Hearing> {
+    const run = this.#tell(`hear 1 0 0 0 ${deadline}`);
+    await this.#next();
+    return { run, counted: this.#next() as Promise<Counted> };
+  }
+
+  #tell(line: string): number {
+    this.#runs += 1;
+    this.#channel.write(`${line}\n`);
+    return this.#runs;
+  }
+
+  #next(): Promise<unknown> {
+    return nextAnswer(this.#channel.answers, this.#peer);
+  }
+}
+
+/** What `hear` has begun. */
+export interface Hearing {
+  /** Of what is published: the `RR` of its markers. */
+  readonly run: number;
+  /** Resolves when each stream has had its event, or as a run that lost some. */
+  readonly counted: Promise<Counted>;
 }
 
 /** What opening the streams took, and what they were sent meanwhile. */

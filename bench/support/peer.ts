@@ -20,6 +20,11 @@ export interface Publication extends Subscription {
   readonly body: string;
 }
 
+export interface Bulk extends Subscription {
+  /** The line of an event to the one user `index`; `text` is as in a `Publication`. */
+  line(index: number, text: string): string;
+}
+
 export interface RunningPeer {
   readonly name: string;
   /** Processes whose CPU and memory are counted: all that a delivery passes through, not their supervisors. */
@@ -34,8 +39,8 @@ export interface RunningPeer {
   readonly broadcast: Publication;
   /** Publishes to the one user `index`; absent where a server cannot. */
   toUser?(index: number): Publication;
-  /** Events to users in turn, one a line of one request; absent where a server takes one event a request. */
-  readonly lines?: (index: number) => string;
+  /** Many events, one a line of one request; absent where a server takes one event a request. */
+  readonly bulk?: Bulk;
   /**
    * How streams open that come back after they have seen `seen`: what a stream got, up to the end of an event.
    * Absent where a server keeps no history.
@@ -53,6 +58,10 @@ export interface Peer {
   missing(): string | undefined;
   start(owner: Cleanup): Promise<RunningPeer>;
 }
+
+/** Its header lines by their names. */
+export const headersOf = ({ headers }: Subscription): Record<string, string> =>
+  Object.fromEntries(headers.map((line) => line.split(/: ?(.*)/s, 2)));
 
 /** The last `id:` of what a stream has seen. */
 export function idIn(seen: string): string {

@@ -1,9 +1,11 @@
 /** Both load generators against the same servers: the one in Node has to see what the one in C sees. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { markerText, nowNs } from '../../bench/node-load/marker.ts';
 import { tidings } from '../../bench/peers/tidings.ts';
 import { Cleanup } from '../../bench/support/cleanup.ts';
 import type { RunningPeer } from '../../bench/support/peer.ts';
+import { upload } from '../../bench/support/upload.ts';
 import { type Behaviour, fakeSse } from '../support/fake-sse.ts';
 import { counts, EVENTS, FAULTLESS, RUNS, STREAMS } from '../support/generated.ts';
 import { type Answer, GENERATORS, skipped, startGenerator } from '../support/generator.ts';
@@ -97,6 +99,32 @@ for (const kind of GENERATORS) {
     await generator.run('closed 1 1 0 140 2');
     assert.equal((await generator.run('closed 1 0 0 140 2'))['streams'], 0);
   });
+
+  test(
+    `generator in ${kind} - hears what somebody else publishes, and at each stream only its own`,
+    options,
+    async (t) => {
+      const peer = await server(t);
+      const generator = await startGenerator(t, { kind, peer, streams: STREAMS });
+      const publish = async (run: number, sequenceFor: (index: number) => number) => {
+        const text = (i: number) =>
+          markerText({ run, publisher: 0, sequence: sequenceFor(i), stamp: nowNs() });
+        const lines = Array.from({ length: STREAMS }, (_, i) => peer.bulk!.line(i, text(i)));
+        const block = Buffer.from(lines.join(''));
+        const { accepted } = await upload({ to: peer.emit, bulk: peer.bulk!, block, times: 1 });
+        assert.equal(accepted, STREAMS);
+      };
+      const heard = { ...FAULTLESS, posted: 0, deliveries: STREAMS };
+      assert.deepEqual(await generator.run('hear 1 0 0 0 20'), { hearing: STREAMS });
+      await publish(1, (index) => index);
+      const answer = await generator.next();
+      assert.deepEqual(counts(answer), heard);
+      assertQuantiles(answer['latency'], 'latency');
+      await generator.run('hear 1 0 0 0 20');
+      await publish(2, (index) => (index < 2 ? 1 - index : index));
+      assert.deepEqual(counts(await generator.next()), { ...heard, outOfOrder: 2 });
+    },
+  );
 
   const faulty = (name: string, behaviour: Behaviour, check: (answer: Answer) => void) =>
     test(`generator in ${kind} - ${name}`, options, async (t) => {

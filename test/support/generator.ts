@@ -50,8 +50,10 @@ export interface Crowd {
 
 export interface RunningGenerator {
   readonly opened: Answer;
-  /** `lockstep|closed|rate PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS` */
+  /** `lockstep|closed|rate|hear PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS` */
   run(line: string): Promise<Answer>;
+  /** The second line that it answers `hear` with. */
+  next(): Promise<Answer>;
   /** Ends its standard input, and resolves with its exit code. */
   end(): Promise<number | null>;
 }
@@ -85,5 +87,5 @@ export async function startGenerator(t: Owner, crowd: Crowd): Promise<RunningGen
     const [code] = await within(exited, { what: 'the generator to end' });
     return code as number | null;
   };
-  return { opened, run, end };
+  return { opened, run, next, end };
 }

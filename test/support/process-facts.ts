@@ -36,4 +36,6 @@ export function watchMost(read: () => number): { stop(): number } {
   };
 }
 
-export const megabytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MB`;
+export const megabytesOf = (bytes: number): number => bytes / 1_048_576;
+
+export const megabytes = (bytes: number): string => `${megabytesOf(bytes).toFixed(1)} MB`;
