@@ -12,12 +12,16 @@
 
 import { cost, type Entry } from './entry.ts';
 
-// Evicted slots at the front are given back when they outnumber both this and the living.
-const COMPACT_AT = 64;
+// A ring is made smaller when three quarters of it are empty, but not below this; the first one has fewer places.
+const SHRINK_ABOVE = 64;
+const FIRST_PLACES = 4;
 
 export class ChannelLog {
-  #entries: (Entry | undefined)[] = [];
+  // A ring, whose length is a power of two. A list that is cut at its front and grows at its end would be
+  // made anew again and again, and what is thrown away lies in V8's space for old objects.
+  #ring: (Entry | undefined)[] = [];
   #first = 0;
+  #count = 0;
   /** What its entries cost, those that other logs hold too included, in bytes. */
   bytes = 0;
   /** Newest number evicted, whoever it was for: a reader that has had it has missed nothing. */
@@ -29,22 +33,25 @@ export class ChannelLog {
   newestNumber = 0;
 
   get count(): number {
-    return this.#entries.length - this.#first;
+    return this.#count;
   }
 
   get oldest(): Entry | undefined {
-    return this.#entries[this.#first];
+    return this.#ring[this.#first];
   }
 
+  /** Hot path. */
   append(entry: Entry): void {
-    this.#entries.push(entry);
+    if (this.#count === this.#ring.length) this.#resize(this.#count * 2 || FIRST_PLACES);
+    this.#ring[this.#place(this.#count)] = entry;
+    this.#count += 1;
     this.newestNumber = entry.n;
     this.bytes += cost(entry);
   }
 
-  /** Drops the oldest entry and returns it. */
+  /** Drops the oldest entry and returns it. Hot path: a channel that is full drops one for each that comes. */
   evict(): Entry | undefined {
-    const entry = this.#entries[this.#first];
+    const entry = this.#ring[this.#first];
     if (entry === undefined) return undefined;
     this.#dropFirst();
     this.#evicted(entry);
@@ -56,25 +63,35 @@ export class ChannelLog {
    * entry on its shorter side.
    */
   evictNumber(n: number): Entry | undefined {
-    const entries = this.#entries;
     const at = this.#indexAfter(n) - 1;
-    const entry = entries[at];
+    const entry = at < 0 ? undefined : this.#at(at);
     if (entry?.n !== n) return undefined;
-    if (at - this.#first < entries.length - at) {
-      for (let i = at; i > this.#first; i -= 1) entries[i] = entries[i - 1];
+    if (at < this.#count - at) {
+      for (let i = at; i > 0; i -= 1) this.#ring[this.#place(i)] = this.#at(i - 1);
       this.#dropFirst();
     } else {
-      for (let i = at + 1; i < entries.length; i += 1) entries[i - 1] = entries[i];
-      entries.pop();
+      for (let i = at + 1; i < this.#count; i += 1) this.#ring[this.#place(i - 1)] = this.#at(i);
+      this.#dropLast();
     }
     this.#evicted(entry);
     return entry;
   }
 
   #dropFirst(): void {
-    this.#entries[this.#first] = undefined;
-    this.#first += 1;
-    if (this.#first > COMPACT_AT && this.#first * 2 > this.#entries.length) this.#compact();
+    this.#ring[this.#first] = undefined;
+    this.#first = this.#place(1);
+    this.#dropped();
+  }
+
+  #dropLast(): void {
+    this.#ring[this.#place(this.#count - 1)] = undefined;
+    this.#dropped();
+  }
+
+  #dropped(): void {
+    this.#count -= 1;
+    const { length } = this.#ring;
+    if (length > SHRINK_ABOVE && this.#count * 4 < length) this.#resize(length / 2);
   }
 
   #evicted(entry: Entry): void {
@@ -87,26 +104,27 @@ export class ChannelLog {
 
   /** The entries after number `n`, oldest first, until they pass `maxBytes`; at least one if there is one. */
   after(n: number, maxBytes = Number.POSITIVE_INFINITY): Entry[] {
-    const entries = this.#entries;
     const found: Entry[] = [];
     let bytes = 0;
-    for (let i = this.#indexAfter(n); i < entries.length && bytes < maxBytes; i += 1) {
-      found.push(entries[i]!);
-      bytes += entries[i]!.bytes.length;
+    for (let i = this.#indexAfter(n); i < this.#count && bytes < maxBytes; i += 1) {
+      const entry = this.#at(i);
+      found.push(entry);
+      bytes += entry.bytes.length;
     }
     return found;
   }
 
   get newest(): Entry | undefined {
-    return this.#entries.at(-1);
+    return this.#count === 0 ? undefined : this.#at(this.#count - 1);
   }
 
+  // How many entries there are through number `n`.
   #indexAfter(n: number): number {
-    let low = this.#first;
-    let high = this.#entries.length;
+    let low = 0;
+    let high = this.#count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#entries[middle]!.n > n) high = middle;
+      if (this.#at(middle).n > n) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -118,8 +136,19 @@ export class ChannelLog {
     this.evictedThrough = Math.max(this.evictedThrough, n);
   }
 
-  #compact(): void {
-    this.#entries = this.#entries.slice(this.#first);
+  /** Entry `i` of those that are here, from 0. */
+  #at(i: number): Entry {
+    return this.#ring[this.#place(i)]!;
+  }
+
+  #place(i: number): number {
+    return (this.#first + i) & (this.#ring.length - 1);
+  }
+
+  #resize(length: number): void {
+    const ring = new Array<Entry | undefined>(length);
+    for (let i = 0; i < this.#count; i += 1) ring[i] = this.#at(i);
+    this.#ring = ring;
     this.#first = 0;
   }
 }

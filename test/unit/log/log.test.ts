@@ -44,24 +44,30 @@ test('log - what it has to take for evicted is not lowered by an older entry tha
   assert.deepEqual([log.evictedThrough, log.evictedForEveryone], [9, 9]);
 });
 
-test('log - agrees with a plain array under random appends and evictions', () => {
+test('log - agrees with a plain array under random appends and evictions, while it grows and while it empties', () => {
   const random = new Random();
   const log = new ChannelLog();
   let model: number[] = [];
-  for (let n = 1; n < 5_000; n += 1) {
+  const seed = `seed ${random.seed}`;
+  for (let n = 1; n < 6_000; n += 1) {
     log.append(entry(n));
     model.push(n);
-    for (let k = random.below(3); k > 0; k -= 1) {
-      log.evict();
-      model = model.slice(1);
+    const isGrowing = n % 1_200 < 600;
+    for (let k = random.below(isGrowing ? 2 : 4); k > 0; k -= 1) {
+      const one = random.below(3) === 0 ? model[random.below(model.length)] : model[0];
+      const gone = one === model[0] ? log.evict() : log.evictNumber(one!);
+      assert.equal(gone?.n, one, seed);
+      model = model.filter((m) => m !== one);
     }
+    assert.equal(log.evictNumber(n + 1), undefined);
     const from = n - random.below(20);
     assert.deepEqual(
       log.after(from).map((one) => one.n),
       model.filter((m) => m > from),
-      `seed ${random.seed}`,
+      seed,
     );
-    assert.equal(log.count, model.length);
+    const seen = [log.count, log.oldest?.n, log.newest?.n];
+    assert.deepEqual(seen, [model.length, model[0], model.at(-1)], seed);
   }
 });
 
