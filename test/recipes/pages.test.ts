@@ -1,16 +1,12 @@
 /** docs/recipes/pages.md in a real Chromium: nothing is missing and nothing is there twice, whatever is cut when. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { missingChromium, openBrowser } from '../support/chromium.ts';
 import { onFixedPort } from '../support/client-scenarios.ts';
 import { FrontDoor } from '../support/front-door.ts';
-import { freePort } from '../support/proxy.ts';
-import { fileOf, recipe } from '../support/recipes.ts';
+import { recipe, startApplication } from '../support/recipes.ts';
 import { spawnServer } from '../support/spawn-server.ts';
-import type { Owner } from '../support/sse-client.ts';
 import { leaveOut } from '../support/tools.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -25,26 +21,10 @@ const SCRIPTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** The program of the page, on a port of its own; its URL. */
-async function startApplication(t: Owner, name: string, controlUrl: string): Promise<string> {
-  const port = await freePort();
-  const replace = { 'listen(3000': `listen(${port}` };
-  const file = fileOf(t, recipe('pages.md', name), { controlUrl, name: 'app.mjs', replace });
-  const child = spawn(process.execPath, [file], { stdio: 'inherit' });
-  const exited = once(child, 'exit');
-  t.after(async () => {
-    child.kill();
-    await exited;
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await eventually(() => fetch(url).catch(() => undefined), { what: 'the application' });
-  return url;
-}
-
 async function startScene(t: TestContext, name: string) {
   const address = [...(await onFixedPort()), ...(await onFixedPort('-bindctl'))];
   const server = await spawnServer(t, address);
-  const application = await startApplication(t, name, server.controlUrl);
+  const application = await startApplication(t, recipe('pages.md', name), server);
   const scripts = SCRIPTS[name]!;
   const door = await FrontDoor.open(t, { application, streams: server.publicUrl, scripts });
   const page = await (await openBrowser(t)).newPage();
