@@ -22,14 +22,13 @@ import type { Backplane } from '../nats/backplane.ts';
 import { openApi } from '../openapi/document.ts';
 import type { KeyMemory } from '../publish/key-memory.ts';
 import { Tally } from '../tally.ts';
-import { Crew } from '../threads/crew.ts';
 import { formatEventId, newEpoch } from '../wire/event-id.ts';
 import { conditionsOf } from './backplane.ts';
+import { frontsOf } from './fronts.ts';
 import { Handover, settled } from './handover.ts';
 import { exposition } from './measures.ts';
 import { People } from './people.ts';
 import { keyMemory, publisherOf } from './publishing.ts';
-import { soleFront } from './sole-front.ts';
 import { tellOfLowLimit } from './start-warnings.ts';
 import { allowTryPage, tryPage } from './try-page.ts';
 
@@ -65,6 +64,7 @@ export class Server {
   readonly #connections: Connections;
   readonly #people: People;
   readonly #fronts: Fronts;
+  readonly #history: Hub | undefined;
   readonly #control: ControlApp;
   readonly #controlHttp: HttpApp;
   readonly #compatHttp: NodeApp | undefined;
@@ -84,28 +84,14 @@ export class Server {
     this.#connections = new Connections(this.#files, logger, tally);
     this.#keys = keyMemory(config);
     this.#handover = new Handover(config.snapshot, logger, this.#keys);
-    if (config.threadCount === 1) {
-      const front = soleFront({
-        ...{ config, logger, connections: this.#connections },
-        ...{ epoch: this.#epoch, handover: this.#handover, deeperLog: backplane?.log },
-        // What another node has given out may not have come here yet.
-        newest: () => Math.max(this.hub.head, this.#backplane?.newest ?? 0),
-        onAttendance: this.#people.tell,
-      });
-      this.#fronts = front;
-      this.hub = front.hub;
-    } else {
-      const crew = new Crew({
-        ...{ config, logger, failed, connections: tally, epoch: this.#epoch },
-        deeperLog: backplane?.log,
-        log: (line) => log.write(line),
-        onAttendance: this.#people.tell,
-        takeHistory: (makeHub) => this.#handover.take(makeHub),
-      });
-      backplane?.onNewest((n) => crew.given(n));
-      this.#fronts = crew;
-      this.hub = crew.history;
-    }
+    const made = frontsOf({
+      ...{ config, logger, log, failed, backplane, tally },
+      ...{ epoch: this.#epoch, handover: this.#handover, connections: this.#connections },
+      onAttendance: this.#people.tell,
+    });
+    this.#fronts = made.fronts;
+    this.hub = made.hub;
+    this.#history = made.history;
     this.#people.missed(this.#handover.missedWebhooks);
     this.#keys.tellBytes((bytes) => this.hub.reserve(bytes));
     this.#control = this.#controlApp(config.keys);
@@ -256,10 +242,9 @@ export class Server {
 
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
-    const fronts = this.#fronts;
+    const [fronts, history] = [this.#fronts, this.#history];
     const own = { epoch: this.#epoch, olderEpochs: this.#handover.olderEpochs, keys: this.#keys };
     const order = this.#backplane ?? publisherOf({ ...own, store: fronts.store });
-    const history = fronts instanceof Crew ? this.hub : undefined;
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
       publisher: this.#people.watch(order, { fronts }),
