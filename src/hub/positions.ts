@@ -78,6 +78,7 @@ export class Positions {
     }
     const isTooLate = stream.channels.missedThrough(stream.user, n) > n;
     stream.position = n;
+    stream.sentThrough = n;
     stream.startedBehind = n;
     stream.toldThrough = n;
     // Until a replay has gone out, the client's own id is the only one that is true.
@@ -159,8 +160,9 @@ export class Positions {
     return stream.position;
   }
 
-  /** Number through which a stream has had everything that was for it. */
-  of({ state, position }: Stream): number {
+  /** Number through which a stream has had everything that was for it: of a Blocked one, for all that is known. */
+  of({ state, position, sentThrough }: Stream): number {
+    if (state === StreamState.Blocked) return sentThrough;
     return state === StreamState.Live ? Math.max(position, this.#flusher.flushedThrough) : position;
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Entry } from '../log/entry.ts';
-import { cutFrame, type Piece, type Rest } from '../log/range.ts';
+import { cutFrame, type Piece, type Rest, throughBefore } from '../log/range.ts';
 import { NEVER, type Timed } from '../log/timetable.ts';
 import { COMMENT } from '../wire/frame.ts';
 import type { ChannelSet } from './channel.ts';
@@ -91,6 +91,11 @@ export class Stream implements Timed {
   startedBehind: number;
   /** Everything meant for this stream through this number has been written, or declared missing. */
   position: number;
+  /**
+   * Through this number none of it waits in the addon any more. It tells one write late: a write that it
+   * takes says that those before it are out, one that it refuses that the one before is not.
+   */
+  sentThrough: number;
   /** Number of the newest id that it was sent. */
   toldThrough = 0;
   state: StreamState = StreamState.Live;
@@ -115,6 +120,7 @@ export class Stream implements Timed {
     this.channels = channels;
     this.address = options.address;
     this.position = position;
+    this.sentThrough = position;
     this.expiresAt = options.expiresAt;
     this.issuedAt = options.issuedAt ?? 0;
     this.tokenId = options.tokenId;
@@ -133,6 +139,7 @@ export class Stream implements Timed {
     for (let i = 0; i <= last; i += 1) {
       const piece = pieces[i]!;
       if (send(this.#sink, piece.bytes, i === last)) continue;
+      if (i > 0) this.sentThrough = throughBefore(pieces, i - 1, this.position);
       this.position = piece.through;
       this.toldThrough = piece.through;
       this.#hold(piece.rest);
@@ -142,6 +149,7 @@ export class Stream implements Timed {
     if (last >= 0) {
       this.writtenAt = this.#owner.tick;
       this.toldThrough = pieces[last]!.through;
+      this.sentThrough = throughBefore(pieces, last, this.position);
     }
     this.position = end;
   }
@@ -150,14 +158,14 @@ export class Stream implements Timed {
   heartbeat(): void {
     if (this.state === StreamState.Blocked || this.state === StreamState.Closed) return;
     this.writtenAt = this.#owner.tick;
-    if (!send(this.#sink, COMMENT, false)) this.#block();
+    this.#writeOwn(COMMENT, false);
   }
 
   /** A whole frame of the server's own. Does nothing unless the stream is Live. */
   notice(bytes: Uint8Array): void {
     if (this.state !== StreamState.Live) return;
     this.writtenAt = this.#owner.tick;
-    if (!send(this.#sink, bytes, true)) this.#block();
+    this.#writeOwn(bytes, true);
   }
 
   /** This stream alone, for a flush of it. */
@@ -258,10 +266,19 @@ export class Stream implements Timed {
   #finishFrame(): boolean {
     const rest = this.#rest;
     this.#hold(undefined);
-    const position = this.position;
-    if (rest !== undefined) this.flush(cutFrame(rest, position), position);
-    else if (!send(this.#sink, COMMENT, false)) this.#block();
+    const { position, sentThrough } = this;
+    if (rest === undefined) this.#writeOwn(COMMENT, false);
+    else {
+      this.flush(cutFrame(rest, position), position);
+      this.sentThrough = sentThrough; // the frame is out when the next write is taken
+    }
     return this.state === StreamState.Live;
+  }
+
+  // Nothing of an event: all that was written before is out, or nothing is known anew.
+  #writeOwn(bytes: Uint8Array, withNudge: boolean): void {
+    if (send(this.#sink, bytes, withNudge)) this.sentThrough = this.position;
+    else this.#block();
   }
 
   #over(reason: CloseReason): void {

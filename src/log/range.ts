@@ -112,6 +112,13 @@ export function cutFrame({ bytes, entry }: Rest, through: number): Piece[] {
   return pieces;
 }
 
+/** A reader that was at `position` and has had the pieces before this one has had whole frames through this number. */
+export function throughBefore(pieces: readonly Piece[], index: number, position: number): number {
+  for (let i = index - 1; i >= 0; i -= 1)
+    if (pieces[i]!.rest === undefined) return pieces[i]!.through;
+  return position;
+}
+
 const byNumber = (a: Entry, b: Entry): number => a.n - b.n;
 
 // Where one part stops early, nothing behind that may be given out of another.

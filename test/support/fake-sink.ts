@@ -6,6 +6,8 @@ export class FakeSink implements Sink {
   corks = 0;
   /** From now on writes are taken but answered with false. */
   isFull = false;
+  /** The same from the write on that is so many from now. */
+  fullAfter = Number.POSITIVE_INFINITY;
   hasEnded = false;
   hasClosed = false;
   resumes = 0;
@@ -18,6 +20,8 @@ export class FakeSink implements Sink {
   write(bytes: Uint8Array): boolean {
     if (this.hasEnded || this.hasClosed) throw new Error('write after the end');
     this.writes.push(Buffer.from(bytes).toString('utf8'));
+    this.fullAfter -= 1;
+    if (this.fullAfter <= 0) this.isFull = true;
     return !this.isFull;
   }
 
