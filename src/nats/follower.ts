@@ -115,6 +115,7 @@ export class Follower {
     });
     this.#messages = messages;
     if (this.#isClosed) messages.stop();
+    void stopAtLoss(messages);
     for await (const { seq, data, info } of messages) {
       // The first since it was asked anew, by the client or here: the server may be another, or its disk.
       if (info.deliverySequence === 1 && !(await this.#isSame())) break;
@@ -172,4 +173,9 @@ export class Follower {
       'an event in NATS was not written by this version of tidings and is left out: only tidings may write below tidings.e',
     );
   }
+}
+
+/** The client recovers what is lost on the way, but asks for less each time, in the end for nothing: then it is asked anew. */
+async function stopAtLoss(messages: ConsumerMessages): Promise<void> {
+  for await (const { type } of messages.status()) if (type === 'reset') messages.stop();
 }

@@ -1,14 +1,14 @@
 /**
  * The books of a cluster: three NATS servers, two nodes, 200 clients that change between them, 200
  * emits a second through both. Whatever breaks, each acknowledged event comes to each client that it
- * is for, in order and once. `CLUSTER_SECONDS` repeats the faults for longer.
+ * is for, in order and once. `npm run test:cluster` repeats the faults for a minute.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { allCurrent, type Cluster, leaderOf, startCluster, stepDown } from '../support/cluster.ts';
 import { AnyServer } from '../support/ledger-post.ts';
 import { World } from '../support/ledger-world.ts';
-import { NATS_PROGRAMS, versionOf, withoutNats } from '../support/nats.ts';
+import { CLUSTER_SECONDS, NATS_PROGRAMS, versionOf, withoutNats } from '../support/nats.ts';
 import { eventually, within } from '../support/wait.ts';
 
 const CLIENTS = 200;
@@ -16,9 +16,6 @@ const EMITS_PER_SECOND = 200;
 
 /** Time between two clients that lose their connection, in milliseconds. */
 const CUT_MS = 20;
-
-/** How long the faults go on; at least each once. */
-const SECONDS = Number(process.env['CLUSTER_SECONDS'] ?? 0);
 
 const STOPPED = 'the server that leads the stream answers nothing for a while';
 
@@ -72,7 +69,7 @@ function faultsFor(t: TestContext, program: string): [string, Fault][] {
   return Object.entries(FAULTS).filter(([what]) => {
     if (what === STOPPED && isOld)
       t.diagnostic(`left out with ${versionOf(program)}, whose copies diverge: ${what}`);
-    else if (isOld && SECONDS === 0 && OF_THE_NODE.includes(what))
+    else if (isOld && CLUSTER_SECONDS === 0 && OF_THE_NODE.includes(what))
       t.diagnostic(`left out with the older server, unless it is for longer: ${what}`);
     else return true;
     return false;
@@ -115,7 +112,7 @@ async function keepBooks(t: TestContext, program: string): Promise<void> {
       await moreAcked(100);
       t.diagnostic(`${what}: ${((performance.now() - start) / 1_000).toFixed(1)} s`);
     }
-  } while (performance.now() - began < SECONDS * 1_000);
+  } while (performance.now() - began < CLUSTER_SECONDS * 1_000);
 
   clearInterval(churn);
   world.emitter.stop();
@@ -135,7 +132,7 @@ for (const program of NATS_PROGRAMS)
   test(
     `ledger - three NATS servers, two nodes: what is acknowledged is delivered, in order and once, whatever breaks (${program})`,
     {
-      timeout: 180_000 + SECONDS * 1_000,
+      timeout: 180_000 + CLUSTER_SECONDS * 1_000,
     },
     (t) => keepBooks(t, program),
   );

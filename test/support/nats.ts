@@ -20,6 +20,12 @@ const isThere = (program: string): boolean => runs(program, '--version');
 /** Each is to be tested; none: the tests are left out. */
 export const NATS_PROGRAMS = CANDIDATES.filter(isThere).slice(0, 2);
 
+/** How long the faults of a cluster are repeated, in seconds; 0: each once, which is enough for a change. */
+export const CLUSTER_SECONDS = Number(process.env['CLUSTER_SECONDS'] ?? 0);
+
+/** For what another server hardly changes: one of them, unless there is time. */
+export const ONE_PROGRAM = CLUSTER_SECONDS > 0 ? NATS_PROGRAMS : NATS_PROGRAMS.slice(0, 1);
+
 /** e.g. `2.9.10` */
 export const versionOf = (program: string): string =>
   /v(\d+\.\d+\.\d+)/.exec(spawnSync(program, ['--version']).stdout.toString())?.[1] ?? 'unknown';
