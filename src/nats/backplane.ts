@@ -8,7 +8,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 import type { Replica } from '../publish/replica.ts';
@@ -18,6 +17,7 @@ import { Emitter } from './emitter.ts';
 import { EpochKeeper, epochOf } from './epoch-record.ts';
 import { Follower } from './follower.ts';
 import { PastEvents } from './past-events.ts';
+import { waitFor } from './patience.ts';
 import { StreamLog } from './stream-log.ts';
 import {
   ensureStreams,
@@ -29,11 +29,6 @@ import {
 import { STREAM } from './subjects.ts';
 import { Watch } from './watch.ts';
 import { verdictOf, type Witness } from './witness.ts';
-
-/** How long a start waits for NATS, in milliseconds. */
-const START_MS = 30_000;
-
-const RETRY_MS = 500;
 
 /** What a start reads of the stream at most, the newest of it, in events and in bytes; the rest is read when it is asked for. */
 const START_EVENTS = 50_000;
@@ -77,23 +72,12 @@ export class Backplane implements Publisher {
 
   /** Waits for NATS. @throws TidingsError `CONFIG_INVALID`, `BACKPLANE_DOWN` */
   static async open(options: BackplaneOptions): Promise<Backplane> {
-    const until = performance.now() + START_MS;
     const complaints = new Complaints(options.logger);
-    for (;;) {
-      try {
-        return new Backplane(await prepare(options, complaints), options);
-      } catch (error) {
-        if (error instanceof TidingsError) throw error;
-        const reason = error instanceof Error ? error.message : String(error);
-        if (performance.now() > until)
-          throw new TidingsError(
-            'BACKPLANE_DOWN',
-            `NATS cannot be used (${reason}): see -nats, and that its servers run with JetStream`,
-          );
-        options.logger.warn({ reason }, 'waiting for NATS');
-        await delay(RETRY_MS);
-      }
-    }
+    return waitFor(async () => new Backplane(await prepare(options, complaints), options), {
+      logger: options.logger,
+      message: (reason) =>
+        `NATS cannot be used (${reason}): see -nats, and that its servers run with JetStream`,
+    });
   }
 
   constructor(parts: Parts, { logger, failed }: BackplaneOptions) {
