@@ -8,6 +8,7 @@ import { helpText } from './config/options.ts';
 import { TidingsError } from './errors.ts';
 import { createLogger } from './logger.ts';
 import { openBackplane } from './process/backplane.ts';
+import { openCluster } from './process/cluster.ts';
 import { type LogOutput, standardError } from './process/log-output.ts';
 import { Server } from './process/server.ts';
 import { startWarnings } from './process/start-warnings.ts';
@@ -32,7 +33,8 @@ async function main(): Promise<void> {
   for (const warning of startWarnings(config, process.env)) logger.warn(warning);
   const failed = (error: Error) => fail(error);
   const backplane = await openBackplane(config, { logger, failed });
-  const server = new Server({ config, logger, log, failed, backplane });
+  const cluster = await openCluster(config, logger);
+  const server = new Server({ config, logger, log, failed, backplane, cluster });
   const fail = (error: unknown) => void server.abandon().finally(() => crash(error));
   if (config.threadCount > 1) process.on('uncaughtException', fail);
   stopOnSignals(server, log);

@@ -9,8 +9,8 @@ import {
   gatherChannels,
   gatherMembers,
 } from '../hub/census.ts';
-import { type AnswerTo, gatherStreams, type Question, type StreamFacts } from '../hub/questions.ts';
-import type { Presence } from '../presence/roster.ts';
+import { gatherStreams, type Selection, type StreamFacts } from '../hub/questions.ts';
+import { type Ask, heard, incompleteHeader, type StatesOf } from './asking.ts';
 import { type Fields, textOf } from './fields.ts';
 import {
   choiceOf,
@@ -30,14 +30,11 @@ export const MAX_USERS_PER_QUESTION = 1_000;
 /** When a page comes back whose stream was ended on request, in milliseconds: spread, as after a cut. */
 const DISCONNECTED_RETRY_MS = [1_000, 4_000] as const;
 
-/** Asks every hub. */
-export type Ask = <Q extends Question>(question: Q) => Promise<AnswerTo<Q>[]>;
-
 export interface PresenceOptions {
   readonly ask: Ask;
   /** One hub answers, and no others' answers are to be added. */
   readonly isAlone: boolean;
-  readonly stateOf: (user: string) => Presence;
+  readonly statesOf: StatesOf;
   /** The id of the event with this number. */
   readonly idOf: (n: number) => string;
 }
@@ -59,30 +56,39 @@ export class PresenceDesk {
     ];
   }
 
-  #users({ query }: Call): Answer {
-    const states = namesOf(queryFields(query)).map((user) => [user, this.#options.stateOf(user)]);
-    return json(200, Object.fromEntries(states));
+  async #users({ query }: Call): Promise<Answer> {
+    const users = namesOf(queryFields(query));
+    const { answers, unheard } = await this.#options.statesOf(users);
+    const states = Object.fromEntries(users.map((user, i) => [user, answers[i]]));
+    // Its members are users, one of whom may be called complete.
+    return json(200, states, incompleteHeader(unheard));
   }
 
   async #user({ params, query }: Call): Promise<Answer> {
     const user = checkName('the user', params.get('id'));
     const fields = queryFields(query);
     const limit = limitOf(fields);
-    const after = cursorIn(fields, isCount) ?? 0;
+    const place = cursorIn(fields, isStreamPlace) ?? 0;
+    const [after, afterNode] = typeof place === 'number' ? [place, undefined] : place;
     const which = { user };
-    const answers = await this.#options.ask({ ask: 'streams', which, limit, after });
+    const { ask, statesOf } = this.#options;
+    const { answers, unheard } = await ask({ ask: 'streams', which, limit, after, afterNode });
     const { streams, next } = gatherStreams(answers, limit);
-    const state = streams.length > 0 ? 'online' : this.#options.stateOf(user);
-    return json(200, { user, state, streams: streams.map(this.#told), ...nextOf(next) });
+    const node = streams.at(-1)?.node;
+    const more = nextOf(next === undefined || node === undefined ? next : [next, node]);
+    const [state] = streams.length > 0 ? (['online'] as const) : (await statesOf([user])).answers;
+    return heard({ user, state, streams: streams.map(this.#told), ...more }, unheard);
   }
 
   async #channels({ query }: Call): Promise<Answer> {
     const question = channelsQuestion(queryFields(query));
     const { ask, isAlone } = this.#options;
-    const answers = await ask(isAlone ? question : forSeveral(question));
-    const { rows, next, isComplete } = gatherChannels(answers, question);
+    const { answers, unheard } = await ask(isAlone ? question : forSeveral(question));
+    const { rows, next, isComplete } = isAlone
+      ? { ...answers[0]!, isComplete: true }
+      : gatherChannels(answers, question);
     const more = nextOf(next === undefined ? undefined : [next.name, next[question.sort]]);
-    return json(200, { channels: rows, ...more, ...(isComplete ? {} : { complete: false }) });
+    return heard({ channels: rows, ...more, ...(isComplete ? {} : { complete: false }) }, unheard);
   }
 
   async #channel({ params, query }: Call): Promise<Answer> {
@@ -90,28 +96,29 @@ export class PresenceDesk {
     const fields = queryFields(query);
     const after = cursorIn(fields, isText);
     const question = { ask: 'members', channel, after, limit: limitOf(fields) } as const;
-    const { channel: row, rows, next } = gatherMembers(await this.#options.ask(question), question);
+    const { answers, unheard } = await this.#options.ask(question);
+    const { channel: row, rows, next } = gatherMembers(answers, question);
     const { name, ...counts } = row;
-    return json(200, { channel: name, ...counts, users: rows, ...nextOf(next?.user) });
+    return heard({ channel: name, ...counts, users: rows, ...nextOf(next?.user) }, unheard);
   }
 
   async #disconnect(fields: Fields): Promise<Answer> {
-    const which = {
+    const which: Selection = {
       user: nameIn(fields, 'userId'),
       channel: nameIn(fields, 'channel'),
-      id: streamIdIn(fields),
+      ...streamIn(fields),
     };
     if (which.user === undefined && which.channel === undefined && which.id === undefined)
       throw invalid(
         'say whose streams: userId, channel or stream, of which all that are given count',
       );
     const retryMs = DISCONNECTED_RETRY_MS;
-    const ended = await this.#options.ask({ ask: 'end', which, retryMs });
-    return json(200, { streams: ended.reduce((sum, { count }) => sum + count, 0) });
+    const { answers, unheard } = await this.#options.ask({ ask: 'end', which, retryMs });
+    return heard({ streams: answers.reduce((sum, { count }) => sum + count, 0) }, unheard);
   }
 
   readonly #told = (stream: StreamFacts): object => ({
-    id: String(stream.id),
+    id: stream.node === undefined ? String(stream.id) : `${stream.node}-${stream.id}`,
     channels: stream.channels,
     since: new Date(Date.now() - stream.age * 1_000).toISOString(),
     ...(stream.address === '' ? {} : { address: stream.address }),
@@ -128,11 +135,13 @@ function namesOf(fields: Fields): string[] {
   throw invalid(`ids must name 1 to ${MAX_USERS_PER_QUESTION} users, separated by commas`);
 }
 
-function streamIdIn(fields: Fields): number | undefined {
+function streamIn(fields: Fields): Pick<Selection, 'id' | 'node'> {
   const value = fields.values.get('stream');
-  if (value === undefined) return undefined;
-  const id = typeof value === 'string' && /^[1-9]\d{0,15}$/.test(value) ? Number(value) : value;
-  if (Number.isSafeInteger(id) && Number(id) > 0) return Number(id);
+  if (value === undefined) return {};
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  const [, node, digits] = /^(?:([a-z0-9]{1,16})-)?([1-9]\d{0,15})$/.exec(text) ?? [];
+  const id = Number(digits);
+  if (Number.isSafeInteger(id)) return { id, node };
   throw invalid('stream must be the id of a stream, as GET /users/{id}/ gives it');
 }
 
@@ -151,6 +160,12 @@ function channelsQuestion(fields: Fields): ChannelsQuestion {
 
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** An id, with the node of the stream where there are several. */
+const isStreamPlace = (value: unknown): value is number | [number, string] =>
+  Array.isArray(value)
+    ? value.length === 2 && isCount(value[0]) && isText(value[1]) && value[1].length <= 16
+    : isCount(value);
 
 /** Name and what was sorted by. */
 const isPlaceIn =

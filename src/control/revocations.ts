@@ -4,9 +4,9 @@ import { checkName } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { byText, pageOf } from '../hub/pages.ts';
+import type { Ended, Question } from '../hub/questions.ts';
 import type { Revocation, Revocations } from '../hub/revocations.ts';
 import type { Fields } from './fields.ts';
-import type { Ask } from './presence.ts';
 import { cursorFor, cursorIn, invalid, isText, limitOf, nameIn, queryFields } from './queries.ts';
 import { tokenIdOf } from './requests.ts';
 import { type Call, get, post, type Route } from './router.ts';
@@ -16,7 +16,7 @@ export const LAST_SECOND = 253_402_300_799;
 
 export interface RevocationOptions {
   /** Adds to the list of every hub, and ends what is open. */
-  readonly ask: Ask;
+  readonly ask: (question: Extract<Question, { ask: 'revoke' }>) => Promise<readonly Ended[]>;
   /** The list that is kept. */
   readonly revocations: Revocations;
   /** Longest life of a token, in seconds. */

@@ -104,7 +104,6 @@ export function gatherChannels(
   answers: readonly Page<ChannelRow>[],
   { sort, after, limit }: ChannelsQuestion,
 ): GatheredChannels {
-  if (answers.length === 1) return { ...answers[0]!, isComplete: true };
   const isComplete = sort === 'name' || answers.every(({ next }) => next === undefined);
   const sums = new Map<string, ChannelRow>();
   for (const { rows } of answers)

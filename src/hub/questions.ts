@@ -34,6 +34,8 @@ const REVOKED_RETRY_MS = 1_000;
 
 /** Which streams: those for which everything given here is true; of none, all. */
 export interface Selection {
+  /** Of the machine that has them: a hub does not know its own, and has none of those. */
+  readonly node?: string | undefined;
   readonly id?: number | undefined;
   readonly user?: string | undefined;
   readonly channel?: string | undefined;
@@ -44,12 +46,7 @@ export type Question =
   /** Of several hubs, to be given to `mergeMeasures`. */
   | { readonly ask: 'measures' }
   /** In the order of their ids, from behind `after` on. */
-  | {
-      readonly ask: 'streams';
-      readonly which: Selection;
-      readonly after?: number;
-      readonly limit?: number;
-    }
+  | StreamsQuestion
   /** Ends those whose token is revoked now, and takes no others in. */
   | { readonly ask: 'revoke'; readonly revocations: readonly Revocation[] }
   | AccountQuestion
@@ -63,6 +60,21 @@ export type Question =
       readonly retryMs: readonly [low: number, high: number];
     };
 
+/** Questions that are asked of all machines, where there are several. */
+export type SharedQuestion = Extract<
+  Question,
+  { ask: 'streams' | 'account' | 'takers' | 'channels' | 'members' | 'end' }
+>;
+
+export interface StreamsQuestion {
+  readonly ask: 'streams';
+  readonly which: Selection;
+  readonly after?: number | undefined;
+  /** The machine whose stream that is, where there are several: a hub does not look at it. */
+  readonly afterNode?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
 export interface HubStats {
   readonly streams: number;
   readonly blockedStreams: number;
@@ -75,6 +87,8 @@ export interface HubStats {
 
 export interface StreamFacts {
   readonly id: number;
+  /** The machine that it is on, by which its id is another than those elsewhere; undefined: there is one. */
+  readonly node?: string | undefined;
   readonly user: string;
   readonly channels: readonly string[];
   /** Empty unless addresses are counted. */
@@ -88,7 +102,7 @@ export interface StreamFacts {
 
 export interface StreamList {
   readonly streams: readonly StreamFacts[];
-  /** To be given as `after` for the next ones; undefined when there are none. */
+  /** To be given as `after` for the next ones, with the node of the last; undefined when there are none. */
   readonly next: number | undefined;
 }
 
@@ -149,8 +163,9 @@ const statsOf = (hub: Hub): HubStats => ({
   head: hub.head,
 });
 
-function selected(hub: Hub, { id, user, channel }: Selection): Stream[] {
+function selected(hub: Hub, { node, id, user, channel }: Selection): Stream[] {
   const found: Stream[] = [];
+  if (node !== undefined) return found;
   const isMeant = (stream: Stream) =>
     (id === undefined || stream.id === id) && (user === undefined || stream.user === user);
   for (const stream of candidates(hub, user, channel)) if (isMeant(stream)) found.push(stream);
@@ -174,7 +189,7 @@ function* candidates(
 function listOf(
   hub: Hub,
   streams: Stream[],
-  { after = 0, limit = MAX_STREAMS_PER_ANSWER }: { after?: number; limit?: number },
+  { after = 0, limit = MAX_STREAMS_PER_ANSWER }: StreamsQuestion,
 ): StreamList {
   const rest = streams.filter(({ id }) => id > after).sort((a, b) => a.id - b.id);
   const page = rest.slice(0, Math.min(limit, MAX_STREAMS_PER_ANSWER));
@@ -192,13 +207,18 @@ const factsOf = (hub: Hub, stream: Stream): StreamFacts => ({
   isBlocked: stream.state === StreamState.Blocked,
 });
 
-/** The first of all streams that several hubs have told of, in the order of their ids. */
+/** The first of all streams that several hubs have told of, in the order of their nodes and ids. */
 export function gatherStreams(answers: readonly StreamList[], limit: number): StreamList {
-  const all = answers.flatMap(({ streams }) => streams).sort((a, b) => a.id - b.id);
+  const all = answers.flatMap(({ streams }) => streams).sort(byPlace);
   const streams = all.slice(0, limit);
   const hasMore = all.length > limit || answers.some(({ next }) => next !== undefined);
   return { streams, next: hasMore ? streams.at(-1)?.id : undefined };
 }
+
+const byPlace = (a: StreamFacts, b: StreamFacts): number => {
+  const [x, y] = [a.node ?? '', b.node ?? ''];
+  return x === y ? a.id - b.id : x < y ? -1 : 1;
+};
 
 // All at once, so that nothing emitted after this gets to them.
 function revoke(hub: Hub, revocations: readonly Revocation[]): number {

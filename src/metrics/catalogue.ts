@@ -253,9 +253,25 @@ const PROCESS: readonly Series[] = [
 
 export const CATALOGUE: readonly Series[] = [...STREAMS, ...EVENTS, ...LOG, ...PEOPLE, ...PROCESS];
 
+/** Told with `-nats` only. */
+export const CLUSTER_CATALOGUE: readonly Series[] = [
+  {
+    name: 'tidings_cluster_members',
+    type: 'gauge',
+    from: 'members',
+    help: 'With -nats: nodes that this one knows to live, itself among them',
+  },
+  {
+    name: 'tidings_cluster_unanswered_total',
+    type: 'counter',
+    from: 'unanswered',
+    help: 'With -nats: questions of this node that not every node answered in time',
+  },
+];
+
 /** The table in docs/operations.md. */
 export function metricsMarkdown(): string {
-  const rows = CATALOGUE.map(
+  const rows = [...CATALOGUE, ...CLUSTER_CATALOGUE].map(
     ({ name, type, label, help }) =>
       `| \`${name}\` | ${type} | ${label === undefined ? '' : `\`${label}\``} | ${help} |`,
   );

@@ -9,7 +9,7 @@ import {
 } from 'prom-client';
 import { type Exemplar, TIME_BOUNDS, type Times } from '../hub/histogram.ts';
 import type { Measures } from '../hub/measures.ts';
-import { CATALOGUE, type Series } from './catalogue.ts';
+import { CATALOGUE, CLUSTER_CATALOGUE, type Series } from './catalogue.ts';
 
 export interface Exposition {
   readonly contentType: string;
@@ -24,6 +24,8 @@ export async function render(measures: Measures, accept: string): Promise<Exposi
     isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE,
   );
   for (const series of CATALOGUE) register(registry, series, measures);
+  for (const series of CLUSTER_CATALOGUE)
+    if (series.from in measures.values) register(registry, series, measures);
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 

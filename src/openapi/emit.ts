@@ -136,6 +136,10 @@ const ONE: Part = {
       maxItems: MAX_OFFLINE_TOLD,
       description: 'Users it names who have no stream and are not away.',
     },
+    complete: {
+      const: false,
+      description: 'With -nats: a node did not say in time whether those are there.',
+    },
   },
 };
 

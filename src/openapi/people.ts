@@ -17,6 +17,17 @@ const NEXT: Part = {
   description: 'The `cursor` of the next page, if there is one.',
 };
 
+/** Of an answer that does not speak for all nodes. */
+const INCOMPLETE = {
+  complete: { const: false, description: 'With -nats: a node did not answer in time.' },
+  nodes: { ...COUNT, description: 'Nodes that there are.' },
+  answered: { ...COUNT, description: 'Nodes that have answered.' },
+} satisfies Readonly<Record<string, Part>>;
+
+/** As `members`; or not from all nodes. */
+const gathered = (properties: Readonly<Record<string, Part>>, ...optional: string[]): Part =>
+  members({ ...properties, ...INCOMPLETE }, ...optional, ...Object.keys(INCOMPLETE));
+
 /** Members that are not `optional` are always there. */
 const members = (properties: Readonly<Record<string, Part>>, ...optional: string[]): Part => ({
   type: 'object',
@@ -85,7 +96,10 @@ const ASKING: Endpoints = {
         description: 'Users without commas in their names, separated by commas.',
       },
     ],
-    answers: json('By user.', { type: 'object', additionalProperties: STATE }),
+    answers: json(
+      'By user. When a node did not answer, the header `Tidings-Nodes` says how many of how many did.',
+      { type: 'object', additionalProperties: STATE },
+    ),
     refuses: QUERY_FAULTS,
   },
   'GET /users/{id}/': {
@@ -94,7 +108,7 @@ const ASKING: Endpoints = {
     parameters: [inPath('id'), ...PAGE],
     answers: json(
       'Streams in the order in which they were opened, in each thread.',
-      members(
+      gathered(
         { user: TEXT, state: STATE, streams: { type: 'array', items: STREAM }, next: NEXT },
         'next',
       ),
@@ -121,11 +135,15 @@ const ASKING: Endpoints = {
             type: 'array',
             items: members({ name: TEXT, ...CHANNEL_FACTS }),
           },
-          complete: { const: false, description: 'There are too many to sort them all.' },
+          ...INCOMPLETE,
+          complete: {
+            const: false,
+            description: 'There are too many to sort them all, or a node did not answer in time.',
+          },
           next: NEXT,
         },
         'next',
-        'complete',
+        ...Object.keys(INCOMPLETE),
       ),
     ),
     refuses: QUERY_FAULTS,
@@ -136,7 +154,7 @@ const ASKING: Endpoints = {
     parameters: [inPath('name'), ...PAGE],
     answers: json(
       'Zeros when nothing is on it.',
-      members(
+      gathered(
         {
           channel: TEXT,
           ...CHANNEL_FACTS,
@@ -194,7 +212,7 @@ const someOf = (properties: Readonly<Record<string, Part>>): Part => ({
   })),
 });
 
-const STREAM_ID: Part = { type: 'string', pattern: '^[1-9][0-9]{0,14}$' };
+const STREAM_ID: Part = { type: 'string', pattern: '^([a-z0-9]{1,16}-)?[1-9][0-9]{0,14}$' };
 const STREAM_NUMBER: Part = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER };
 
 const DISCONNECT: Endpoint = {
@@ -208,7 +226,7 @@ const DISCONNECT: Endpoint = {
       stream: kind({ anyOf: [STREAM_ID, STREAM_NUMBER] }, STREAM_ID),
     }),
   ),
-  answers: json('So many end.', members({ streams: COUNT })),
+  answers: json('So many end.', gathered({ streams: COUNT })),
   refuses: BODY_FAULTS,
 };
 

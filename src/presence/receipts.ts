@@ -1,6 +1,7 @@
 /** Looks after a while whether the users of an event had it, and tells of those who had not. */
 
 import { TidingsError } from '../errors.ts';
+import type { Heard } from '../hub/heard.ts';
 import type { OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
 
 /** Events that are waited for at most, and what they hold together, in bytes. */
@@ -14,6 +15,8 @@ export interface Undelivered {
   readonly channels: readonly string[];
   /** Lines of an event stream, without its id. */
   readonly event: string;
+  /** Another machine did not say in time whether it has given the event to them. */
+  readonly complete?: false;
 }
 
 export interface ReceiptsOptions {
@@ -23,7 +26,7 @@ export interface ReceiptsOptions {
     id: string,
     channels: readonly string[],
     users: readonly string[],
-  ) => Promise<ReadonlySet<string>>;
+  ) => Promise<Heard<string>>;
   /** Undefined: there is nobody to be told. */
   readonly tell: ((undelivered: Undelivered) => void) | undefined;
 }
@@ -90,10 +93,12 @@ export class Receipts implements Publisher {
 
   async #look({ to, channels, body }: OutgoingEvent, id: string): Promise<void> {
     const users = typeof to === 'object' ? [...to] : to === undefined ? [] : [to];
-    const takers = await this.#options.takers(id, channels, users);
+    const { answers, unheard } = await this.#options.takers(id, channels, users);
+    const takers = new Set(answers);
     const missing = users.filter((user) => !takers.has(user));
     if (missing.length === 0) return;
-    this.#options.tell?.({ id, users: missing, channels, event: String(body) });
+    const doubt = unheard === undefined ? {} : ({ complete: false } as const);
+    this.#options.tell?.({ id, users: missing, channels, event: String(body), ...doubt });
   }
 }
 

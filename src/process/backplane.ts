@@ -2,6 +2,7 @@
 import { BYTES_PER_MEGABYTE, type Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
 import type { Backplane } from '../nats/backplane.ts';
+import type { NatsAddress } from '../nats/connect.ts';
 
 /** The stream may take so many times the memory for events, on disk: a bound, and not what ends a history. */
 const DISK_SHARE = 4;
@@ -20,13 +21,7 @@ export async function openBackplane(
   if (config.nats.length === 0) return undefined;
   const { Backplane } = await import('../nats/backplane.ts');
   return Backplane.open({
-    address: {
-      servers: config.nats,
-      creds: config['nats-creds'],
-      ca: config['nats-ca'],
-      cert: config['nats-cert'],
-      key: config['nats-key'],
-    },
+    address: addressOf(config),
     policy: {
       replicas: config['nats-replicas'],
       historySeconds: config['history-ttl'],
@@ -36,6 +31,15 @@ export async function openBackplane(
     failed,
   });
 }
+
+/** Where the servers of NATS are, and what they want to see. */
+export const addressOf = (config: Config): NatsAddress => ({
+  servers: config.nats,
+  creds: config['nats-creds'],
+  ca: config['nats-ca'],
+  cert: config['nats-cert'],
+  key: config['nats-key'],
+});
 
 /** Whether emits can go their way: a condition of `/readyz`, where there is a way. */
 export const conditionsOf = (backplane: Backplane | undefined): Backplane['condition'][] =>

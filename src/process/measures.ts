@@ -1,4 +1,5 @@
 /** What the process measures beside its hubs, and how it all comes together. */
+import type { Cluster } from '../cluster/cluster.ts';
 import type { ControlApp } from '../control/control-app.ts';
 import type { Connections } from '../front/connections.ts';
 import type { Fronts } from '../front/front.ts';
@@ -14,13 +15,15 @@ export interface Parts {
   readonly control: ControlApp;
   readonly connections: Connections;
   readonly people: { readonly measures: Measures };
+  /** Undefined without `-nats`. */
+  readonly cluster: Cluster | undefined;
 }
 
 const MICROSECONDS = 1_000_000;
 
 /** What is measured, as text in the format that `accept` asks for. */
 export async function exposition(accept: string, parts: Parts): Promise<Exposition> {
-  const { fronts, history, control, connections, people } = parts;
+  const { fronts, history, control, connections, people, cluster } = parts;
   const measures = [
     ...(await fronts.ask({ ask: 'measures' })),
     ...(history === undefined ? [] : [measuresOf(history)]),
@@ -28,6 +31,7 @@ export async function exposition(accept: string, parts: Parts): Promise<Expositi
     people.measures,
     measuresOfConnections(connections),
     measuresOfProcess(),
+    ...(cluster === undefined ? [] : [cluster.measures]),
   ];
   return render(mergeMeasures(measures), accept);
 }

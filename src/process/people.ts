@@ -1,5 +1,6 @@
 /** Who is there, for the control port: put together here, so that the server knows one thing of it. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Cluster, OwnNode } from '../cluster/cluster.ts';
 import type { Config } from '../config/config.ts';
 import { ExplainingDesk } from '../control/explaining.ts';
 import { PresenceDesk } from '../control/presence.ts';
@@ -12,10 +13,11 @@ import { type Measures, single } from '../hub/measures.ts';
 import type { Logger } from '../logger.ts';
 import { AbsenteesPublisher } from '../presence/absentees.ts';
 import { Receipts } from '../presence/receipts.ts';
+import type { Presence } from '../presence/roster.ts';
 import { Whereabouts } from '../presence/whereabouts.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { type WebhookMeasures, Webhooks } from '../webhooks/webhooks.ts';
-import { inquiry } from './inquiry.ts';
+import { askingAll, inquiry } from './inquiry.ts';
 
 /** What the receiver of webhooks gets to take what waits when the server stops, in milliseconds. */
 const LAST_WEBHOOKS_MS = 5_000;
@@ -29,8 +31,10 @@ export interface PeopleParts {
   readonly fronts: Fronts;
   /** The hub that keeps everything. */
   readonly hub: Hub;
-  /** That hub has all streams, too. */
-  readonly isAlone: boolean;
+  /** The same where it has no streams. */
+  readonly history: Hub | undefined;
+  /** Undefined: this is the only node. */
+  readonly cluster: Cluster | undefined;
   /** Longest life of a token, in seconds. */
   readonly maxTokenSeconds: number;
   /** The id of the event with this number. */
@@ -58,29 +62,47 @@ export class People {
   }
 
   /** What the control port answers. */
-  routes({ fronts, hub, isAlone, idOf, maxTokenSeconds }: PeopleParts): Route[] {
-    const ask = inquiry(fronts, isAlone ? undefined : hub);
-    const stateOf = (user: string) => this.#whereabouts.users.stateOf(user);
+  routes(parts: PeopleParts): Route[] {
+    const { fronts, hub, history, cluster, idOf, maxTokenSeconds } = parts;
+    const here = inquiry(fronts, history);
+    const ask = askingAll(here, cluster);
+    const statesOf = async (users: readonly string[]) =>
+      cluster?.statesOf(users) ?? { answers: this.#statesOf(users) };
     const historySeconds = this.#config['history-ttl'];
-    const desk = new PresenceDesk({
-      ask,
-      isAlone,
-      stateOf,
-      idOf,
+    const isAlone = history === undefined && cluster === undefined;
+    const desk = new PresenceDesk({ ask, isAlone, statesOf, idOf });
+    const revocations = new RevocationDesk({
+      ask: here,
+      revocations: hub.revocations,
+      maxTokenSeconds,
     });
-    const revocations = new RevocationDesk({ ask, revocations: hub.revocations, maxTokenSeconds });
-    const explaining = new ExplainingDesk({ ask, stateOf, historySeconds });
+    const explaining = new ExplainingDesk({ ask, statesOf, historySeconds });
     return [...desk.routes, ...revocations.routes, ...explaining.routes];
   }
 
+  /** What this node knows by itself, for the others. */
+  ownNode({ fronts, history }: Pick<PeopleParts, 'fronts' | 'history'>): OwnNode {
+    return {
+      ask: inquiry(fronts, history),
+      statesOf: (users) => this.#statesOf(users),
+    };
+  }
+
   /** The publisher, whose answers then say who is offline. */
-  watch(publisher: Publisher, { fronts }: Pick<PeopleParts, 'fronts'>): Publisher {
-    const honest = new AbsenteesPublisher(publisher, this.#whereabouts.users);
+  watch(
+    publisher: Publisher,
+    { fronts, cluster }: Pick<PeopleParts, 'fronts' | 'cluster'>,
+  ): Publisher {
+    const elsewhere = cluster && ((users: readonly string[]) => cluster.statesElsewhere(users));
+    const { users } = this.#whereabouts;
+    const ask = askingAll(inquiry(fronts, undefined), cluster);
     const webhooks = this.#webhooks;
     this.#receipts = new Receipts({
-      publisher: honest,
-      takers: async (id, channels, users) =>
-        new Set((await fronts.ask({ ask: 'takers', id, channels, users })).flat()),
+      publisher: new AbsenteesPublisher({ publisher, users, elsewhere }),
+      takers: async (id, channels, named) => {
+        const { answers, unheard } = await ask({ ask: 'takers', id, channels, users: named });
+        return { answers: answers.flat(), unheard };
+      },
       tell: webhooks && ((event) => webhooks.tell('event.undelivered', { ...event })),
     });
     return this.#receipts;
@@ -105,6 +127,10 @@ export class People {
   /** So many webhooks of the process before were not taken: to be told before anything else is. */
   missed(webhooks: number): void {
     this.#webhooks?.missed(webhooks);
+  }
+
+  #statesOf(users: readonly string[]): Presence[] {
+    return users.map((user) => this.#whereabouts.users.stateOf(user));
   }
 
   start(): void {

@@ -1,6 +1,7 @@
 /** Puts the parts together, starts them, and takes them down in the reverse order. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { tokenSigner } from '../auth/auth.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import { ControlApp } from '../control/control-app.ts';
@@ -49,6 +50,8 @@ export interface ServerOptions {
   /** An error in another thread that nobody caught: the process is to end. */
   readonly failed: (error: Error) => void;
   readonly backplane?: Backplane | undefined;
+  /** The other nodes; closed with the server. */
+  readonly cluster?: Cluster | undefined;
 }
 
 export class Server {
@@ -64,6 +67,7 @@ export class Server {
   readonly #connections: Connections;
   readonly #people: People;
   readonly #fronts: Fronts;
+  readonly #cluster: Cluster | undefined;
   readonly #history: Hub | undefined;
   readonly #control: ControlApp;
   readonly #controlHttp: HttpApp;
@@ -74,8 +78,9 @@ export class Server {
   readonly #haste = new AbortController();
 
   /** @throws TidingsError `CONFIG_INVALID`, `ADDON_UNAVAILABLE` */
-  constructor({ config, logger, log, failed, backplane }: ServerOptions) {
+  constructor({ config, logger, log, failed, backplane, cluster }: ServerOptions) {
     this.#config = config;
+    this.#cluster = cluster;
     this.#backplane = backplane;
     this.#epoch = backplane?.epoch ?? newEpoch();
     this.#logger = logger;
@@ -110,6 +115,8 @@ export class Server {
     try {
       // Before anybody listens: a stream begins with what comes after it, not with what came before.
       await this.#backplane?.follow(this.#fronts.store);
+      const own = { fronts: this.#fronts, history: this.#history };
+      this.#cluster?.start(this.#people.ownNode(own));
       await this.#listenControl();
       await this.#fronts.listen();
       await this.#listenCompat();
@@ -212,6 +219,7 @@ export class Server {
     this.#files.close();
     this.#people.stop();
     this.#refuseControl();
+    await this.#cluster?.close();
     await this.#backplane?.close();
     await this.#fronts.close();
     this.#controlHttp.close();
@@ -242,15 +250,14 @@ export class Server {
 
   #controlApp(keys: TokenKeys): ControlApp {
     const config = this.#config;
-    const [fronts, history] = [this.#fronts, this.#history];
+    const [fronts, history, cluster] = [this.#fronts, this.#history, this.#cluster];
     const own = { epoch: this.#epoch, olderEpochs: this.#handover.olderEpochs, keys: this.#keys };
     const order = this.#backplane ?? publisherOf({ ...own, store: fronts.store });
     const idOf = (n: number) => formatEventId(this.#epoch, n);
     return new ControlApp({
-      publisher: this.#people.watch(order, { fronts }),
+      publisher: this.#people.watch(order, { fronts, cluster }),
       routes: this.#people.routes({
-        ...{ fronts, hub: this.hub, idOf },
-        isAlone: history === undefined,
+        ...{ fronts, hub: this.hub, history, cluster, idOf },
         maxTokenSeconds: config['max-token-life'],
       }),
       sign: keys.kind === 'secret' ? tokenSigner(keys.secret, config.tokens) : undefined,
@@ -260,7 +267,7 @@ export class Server {
       maxBodyBytes: config['max-body'],
       metrics: (accept) =>
         exposition(accept, {
-          ...{ fronts, history, people: this.#people },
+          ...{ fronts, history, cluster, people: this.#people },
           control: this.#control,
           connections: this.#connections,
         }),

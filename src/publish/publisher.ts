@@ -41,6 +41,8 @@ export interface Published {
   readonly streams: number;
   /** Users it names that have no stream and are not away; undefined when there are none, or nobody knows. */
   readonly offline?: readonly string[];
+  /** Another machine did not say in time whether they are there. */
+  readonly complete?: false;
   /** It was emitted before, under the same key. */
   readonly duplicate?: true;
   /** Keys that were used a while ago may be unknown: the server is new, or its memory for keys short. */

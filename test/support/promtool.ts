@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CATALOGUE } from '../../src/metrics/catalogue.ts';
+import { CATALOGUE, CLUSTER_CATALOGUE } from '../../src/metrics/catalogue.ts';
 import type { Samples } from './metrics.ts';
 import { missing } from './proxy.ts';
 import type { Owner } from './sse-client.ts';
@@ -35,7 +35,11 @@ export function asFile(t: Owner, name: string, content: object): string {
 /** Minutes that a condition lasts. */
 const MINUTES = 60;
 
-const GAUGES = new Set(CATALOGUE.filter(({ type }) => type === 'gauge').map(({ name }) => name));
+const GAUGES = new Set(
+  [...CATALOGUE, ...CLUSTER_CATALOGUE]
+    .filter(({ type }) => type === 'gauge')
+    .map(({ name }) => name),
+);
 
 export interface InputSeries {
   readonly series: string;

@@ -5,6 +5,7 @@ import type { TokenKeys } from '../../src/config/keys.ts';
 import type { HubStats } from '../../src/hub/questions.ts';
 import { createLogger } from '../../src/logger.ts';
 import { openBackplane } from '../../src/process/backplane.ts';
+import { openCluster } from '../../src/process/cluster.ts';
 import { Server } from '../../src/process/server.ts';
 import { assertRetained } from './hub.ts';
 import type { Owner } from './sse-client.ts';
@@ -77,12 +78,14 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
   const keys = config.keys as TokenKeys;
   const failed = fail;
   const backplane = await openBackplane(config, { logger, failed });
+  const cluster = await openCluster(config, logger);
   const server = new Server({
     config: { ...config, keys },
     logger,
     log: output,
     failed,
     backplane,
+    cluster,
   });
   await server.start();
   t.after(async () => {

@@ -37,10 +37,9 @@ function* pages(hubs: Hub[], sort: ChannelOrder, limit: number) {
   do {
     const question = { ask: 'channels', sort, after, limit, prefix: '' } as const;
     const asked = hubs.length === 1 ? question : forSeveral(question);
-    const page = gatherChannels(
-      hubs.map((hub) => structuredClone(answerOf(hub, structuredClone(asked)))),
-      question,
-    );
+    const answers = hubs.map((hub) => structuredClone(answerOf(hub, structuredClone(asked))));
+    const page =
+      hubs.length === 1 ? { ...answers[0]!, isComplete: true } : gatherChannels(answers, question);
     assert.ok(page.rows.length <= limit && page.isComplete);
     yield page.rows;
     after = page.next;

@@ -15,6 +15,7 @@ const LAYERS = [
   ['front', 'openapi'],
   ['config'],
   ['control', 'public', 'metrics', 'webhooks'],
+  ['cluster'],
   ['presence', 'nats'],
   ['publish', 'hub', 'auth', 'http'],
   ['log'],

@@ -1,0 +1,63 @@
+/** Tells the other nodes every two seconds that this one lives, and hears the same of them. */
+import type { Link } from '../nats/connect.ts';
+import { BEAT_MS, type Beat, beatShape, type Members } from './members.ts';
+import { parseAs } from './shape.ts';
+import { BEAT_SUBJECT } from './subjects.ts';
+
+/** Longest heartbeat that is read, in bytes. */
+const MAX_BEAT_BYTES = 1_024;
+
+export interface HeartbeatOptions {
+  readonly link: Link;
+  readonly members: Members;
+  /** Something came that is no heartbeat. */
+  readonly onFault: (error: Error) => void;
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    options.link.connection.subscribe(BEAT_SUBJECT, {
+      callback: (error, message) => {
+        if (error === null) this.#take(message.data);
+      },
+    });
+  }
+
+  start(): void {
+    this.#send({ isNew: true });
+    this.#timer = setInterval(() => this.#send(), BEAT_MS).unref();
+  }
+
+  /** Says farewell. */
+  stop(): void {
+    if (this.#isOver) return;
+    clearInterval(this.#timer);
+    if (this.#timer !== undefined) this.#send({ isLast: true });
+    this.#isOver = true;
+  }
+
+  #send(what: Partial<Beat> = {}): void {
+    const { link, members } = this.#options;
+    if (this.#isOver || !link.isUp || link.connection.isClosed()) return;
+    const beat: Beat = { node: members.own, isNew: false, isLast: false, ...what };
+    link.connection.publish(BEAT_SUBJECT, JSON.stringify(beat));
+  }
+
+  #take(data: Uint8Array): void {
+    const { members, onFault } = this.#options;
+    try {
+      if (data.length > MAX_BEAT_BYTES) throw new Error('too long for a heartbeat');
+      const beat = parseAs(beatShape, Buffer.from(data).toString());
+      members.heard(beat);
+      // Who is new does not wait for the next ones of the others.
+      if (beat.isNew && beat.node !== members.own && this.#timer !== undefined) this.#send();
+    } catch (error) {
+      onFault(error as Error);
+    }
+  }
+}
