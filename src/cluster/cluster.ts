@@ -1,14 +1,17 @@
 /**
- * All nodes together: who they are, and what they know. Nothing of it
- * is stored.
+ * All nodes together: who they are, what they know, and what is in force on each of them. Nothing of it
+ * is stored, but for revocations.
  *
  *   GET /users/42/ ──▶ this node ──question──▶ every node ──▶ answers, until all live ones have been heard
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Heard } from '../hub/heard.ts';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { TidingsError } from '../errors.ts';
+import type { Heard, Unheard } from '../hub/heard.ts';
 import { type Measures, single } from '../hub/measures.ts';
 import type { AnswerTo, SharedQuestion } from '../hub/questions.ts';
+import type { Revocation } from '../hub/revocations.ts';
 import type { Logger } from '../logger.ts';
 import { Complaints } from '../nats/complaints.ts';
 import { connectTo, type Link, type NatsAddress } from '../nats/connect.ts';
@@ -20,13 +23,19 @@ import { Members } from './members.ts';
 import type { AnyNodeAnswer, NodeQuestion } from './node-questions.ts';
 import { type AskHere, answerForOther, ownAnswer } from './own-answers.ts';
 import { Responder } from './responder.ts';
+import { RevocationList } from './revocation-list.ts';
+import { notTold, RevocationStream } from './revocation-stream.ts';
 import { nearer, RollCall } from './roll-call.ts';
+
+/** How long one question to JetStream may take, in milliseconds. */
+const NATS_MS = 2_000;
 
 /** How long the farewell may take to be sent, in milliseconds. */
 const FAREWELL_MS = 500;
 
 export interface ClusterOptions {
   readonly address: NatsAddress;
+  readonly replicas: number;
   readonly logger: Logger;
 }
 
@@ -43,6 +52,8 @@ export class Cluster {
   readonly #link: Link;
   readonly #heartbeat: Heartbeat;
   readonly #inquirer: Inquirer;
+  readonly #kept: RevocationStream;
+  readonly #list: RevocationList;
   readonly #rollCall: RollCall;
   #own: OwnNode | undefined;
   /** Until then others may be here that have not been heard yet. */
@@ -57,24 +68,36 @@ export class Cluster {
     });
   }
 
-  constructor({ logger }: ClusterOptions, link: Link) {
+  constructor({ logger }: ClusterOptions, link: Link, kept: RevocationStream) {
     this.#logger = logger;
     this.#link = link;
     this.node = nodeName();
     this.#members = new Members(this.node);
+    this.#kept = kept;
+    this.#list = new RevocationList({ stream: kept, apply: (all) => this.#apply(all) });
     const onFault = (error: Error) => logger.warn({ reason: error.message }, STRANGE);
     this.#inquirer = new Inquirer({ link, members: this.#members, onFault });
     this.#rollCall = new RollCall((users) => this.#ask({ ask: 'states', users }));
-    this.#heartbeat = new Heartbeat({ link, members: this.#members, onFault });
+    this.#heartbeat = new Heartbeat({
+      ...{ link, members: this.#members, onFault },
+      // What was missed while NATS was away, or a question that did not come.
+      onBeat: () => void this.#settle(),
+    });
   }
 
-  /** Is there for the others from then on. */
-  start(own: OwnNode): void {
+  /** Has all revocations in force, and is there for the others from then on. @throws TidingsError `BACKPLANE_DOWN` */
+  async start(own: OwnNode): Promise<void> {
     this.#own = own;
+    // First: what is revoked while this node reads what is kept, it is asked to have in force, too.
     new Responder({
       ...{ connection: this.#link.connection, own: this.node },
       answer: (question) => this.#answer(question),
       onFault: (error) => this.#logger.warn({ reason: error.message }, STRANGE),
+    });
+    await waitFor(() => this.#list.catchUp(), {
+      logger: this.#logger,
+      message: (reason) =>
+        `NATS does not say which tokens are revoked (${reason}): see that its servers run with JetStream`,
     });
     this.#heartbeat.start();
     this.#introduced = delay(ASK_MS, undefined, { ref: false });
@@ -103,6 +126,28 @@ export class Cluster {
   /** Where these users are on other nodes; at most a thousand. */
   statesElsewhere(users: readonly string[]): Promise<Heard<Presence>> {
     return this.#rollCall.statesOf(users);
+  }
+
+  /**
+   * Keeps a revocation and has it in force on every node; how many streams it has ended on each.
+   * @throws TidingsError `REVOCATIONS_FULL`, `BACKPLANE_DOWN`, `OUTCOME_UNKNOWN`
+   */
+  async revoke(revocation: Revocation): Promise<Heard<number>> {
+    if (!this.#link.isUp) throw notReached();
+    const n = await this.#kept.store(revocation);
+    const asked = this.#ask({ ask: 'revoked', through: n }, DO_MS);
+    const own = await this.#list.reach(n).catch((error) => {
+      throw notTold(error);
+    });
+    const { answers, unheard } = await asked;
+    return { answers: [...answers.map(({ count }) => count), own], unheard };
+  }
+
+  /** Has in force what every node has; undefined when it does. */
+  async settleRevocations(): Promise<Unheard | undefined> {
+    return (await this.#settle())
+      ? undefined
+      : { nodes: this.#members.others.length + 1, answered: 1 };
   }
 
   get measures(): Measures {
@@ -137,16 +182,48 @@ export class Cluster {
   async #answer(question: NodeQuestion): Promise<AnyNodeAnswer> {
     const { ask, statesOf } = this.#node;
     if (question.ask === 'states') return statesOf(question.users);
+    if (question.ask === 'revoked') return { count: await this.#list.reach(question.through) };
     return answerForOther(this.node, ask, question);
+  }
+
+  /** Whether all that is revoked is in force. */
+  async #settle(): Promise<boolean> {
+    if (!this.#link.isUp) return false;
+    try {
+      await this.#list.catchUp();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #apply(revocations: readonly Revocation[]): Promise<number> {
+    const answers = await this.#node.ask({ ask: 'revoke', revocations });
+    return answers.reduce((sum, { count }) => sum + count, 0);
   }
 }
 
 const STRANGE =
   'a message of another node could not be read or answered: let only nodes of one version write below tidings.n.';
 
+const notReached = (): TidingsError =>
+  new TidingsError(
+    'BACKPLANE_DOWN',
+    'there is no connection to NATS, and nothing was revoked: send it again in a moment',
+  );
+
 async function connected(options: ClusterOptions): Promise<Cluster> {
   const link = await connectTo(options.address, 'tidings nodes', new Complaints(options.logger));
-  return new Cluster(options, link);
+  try {
+    const { connection } = link;
+    const jsm = await jetstreamManager(connection, { timeout: NATS_MS });
+    const kept = new RevocationStream(jsm, jetstream(connection, { timeout: NATS_MS }));
+    await kept.ensure(options.replicas);
+    return new Cluster(options, link, kept);
+  } catch (error) {
+    await link.connection.close();
+    throw error;
+  }
 }
 
 const nodeName = (): string => [...randomBytes(8)].map((byte) => (byte % 36).toString(36)).join('');

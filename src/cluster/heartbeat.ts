@@ -10,6 +10,8 @@ const MAX_BEAT_BYTES = 1_024;
 export interface HeartbeatOptions {
   readonly link: Link;
   readonly members: Members;
+  /** With each of its own, but for the first. */
+  readonly onBeat: () => void;
   /** Something came that is no heartbeat. */
   readonly onFault: (error: Error) => void;
 }
@@ -30,7 +32,10 @@ export class Heartbeat {
 
   start(): void {
     this.#send({ isNew: true });
-    this.#timer = setInterval(() => this.#send(), BEAT_MS).unref();
+    this.#timer = setInterval(() => {
+      this.#send();
+      this.#options.onBeat();
+    }, BEAT_MS).unref();
   }
 
   /** Says farewell. */

@@ -12,6 +12,7 @@ import { MAX_GAPS } from '../hub/gaps.ts';
 import { MAX_ROWS_PER_PAGE, type Page } from '../hub/pages.ts';
 import type {
   AnswerTo,
+  Ended,
   Selection,
   SharedQuestion,
   StreamFacts,
@@ -45,12 +46,16 @@ const USERS = listOf(NAME, MAX_USERS_ASKED);
 export type NodeQuestion =
   | SharedQuestion
   /** Whether these users are here. */
-  | { readonly ask: 'states'; readonly users: readonly string[] };
+  | { readonly ask: 'states'; readonly users: readonly string[] }
+  /** Have all revocations through this number in force. */
+  | { readonly ask: 'revoked'; readonly through: number };
 
 /** One for the whole node. */
 export type NodeAnswer<Q extends NodeQuestion> = Q extends SharedQuestion
   ? AnswerTo<Q>
-  : readonly Presence[];
+  : Q extends { ask: 'states' }
+    ? readonly Presence[]
+    : Ended;
 
 /** What any of them is answered with. */
 export type AnyNodeAnswer = NodeAnswer<NodeQuestion>;
@@ -121,6 +126,7 @@ const QUESTIONS: { readonly [K in NodeQuestion['ask']]: Shape<Asked<K>> } = {
   }),
   end: record<Asked<'end'>>({ ask: oneOf('end'), which: SOME, retryMs: RETRY }),
   states: record<Asked<'states'>>({ ask: oneOf('states'), users: USERS }),
+  revoked: record<Asked<'revoked'>>({ ask: oneOf('revoked'), through: count }),
 };
 
 /** @throws Misshapen */
@@ -157,6 +163,8 @@ const WITNESS = record<Witness>({
 /** Of a node: its threads tell of a hundred each. */
 const WITNESSES = listOf(WITNESS, 6_500);
 
+const ENDED = record({ count });
+
 const ANSWERS: { readonly [K in NodeQuestion['ask']]: Shape<AnyNodeAnswer> } = {
   streams: record<StreamList>({ streams: listOf(STREAM, MAX_ROWS_PER_PAGE), next: maybe(count) }),
   account: record<Account>({
@@ -173,8 +181,9 @@ const ANSWERS: { readonly [K in NodeQuestion['ask']]: Shape<AnyNodeAnswer> } = {
     rows: listOf(record({ user: NAME, streams: count }), MAX_ROWS_PER_PAGE),
     next: maybe(record({ user: NAME, streams: count })),
   }),
-  end: record({ count }),
+  end: ENDED,
   states: listOf(oneOf('online', 'away', 'offline'), MAX_USERS_ASKED),
+  revoked: ENDED,
 };
 
 /** What an answer to this question must look like. */

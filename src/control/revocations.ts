@@ -2,10 +2,11 @@
 import { CLOCK_TOLERANCE_SECONDS } from '../auth/claims.ts';
 import { checkName } from '../auth/names.ts';
 import { TidingsError } from '../errors.ts';
-import { type Answer, json } from '../http/answer.ts';
+import type { Answer } from '../http/answer.ts';
+import type { Heard, Unheard } from '../hub/heard.ts';
 import { byText, pageOf } from '../hub/pages.ts';
-import type { Ended, Question } from '../hub/questions.ts';
-import type { Revocation, Revocations } from '../hub/revocations.ts';
+import type { Revocation } from '../hub/revocations.ts';
+import { heard } from './asking.ts';
 import type { Fields } from './fields.ts';
 import { cursorFor, cursorIn, invalid, isText, limitOf, nameIn, queryFields } from './queries.ts';
 import { tokenIdOf } from './requests.ts';
@@ -15,10 +16,13 @@ import { type Call, get, post, type Route } from './router.ts';
 export const LAST_SECOND = 253_402_300_799;
 
 export interface RevocationOptions {
-  /** Adds to the list of every hub, and ends what is open. */
-  readonly ask: (question: Extract<Question, { ask: 'revoke' }>) => Promise<readonly Ended[]>;
-  /** The list that is kept. */
-  readonly revocations: Revocations;
+  /**
+   * Puts it in force everywhere, and ends what is open: how many streams, at each place.
+   * @throws TidingsError, or rejects with one, when it is not kept
+   */
+  readonly revoke: (revocation: Revocation) => Promise<Heard<number>>;
+  /** Those that still matter. */
+  readonly list: () => Promise<Heard<Revocation>>;
   /** Longest life of a token, in seconds. */
   readonly maxTokenSeconds: number;
   /** Unix seconds. */
@@ -43,22 +47,22 @@ export class RevocationDesk {
 
   async #revoke(fields: Fields): Promise<Answer> {
     const revocation = this.#revocationOf(fields);
-    this.#options.revocations.add(revocation);
-    const answers = await this.#options.ask({ ask: 'revoke', revocations: [revocation] });
-    const streams = answers.reduce((sum, { count }) => sum + count, 0);
-    return json(200, { ...told(revocation), streams });
+    const { answers, unheard } = await this.#options.revoke(revocation);
+    const streams = answers.reduce((sum, count) => sum + count, 0);
+    return heard({ ...told(revocation), streams, ...retryOf(unheard) }, unheard);
   }
 
-  #list({ query }: Call): Answer {
+  async #list({ query }: Call): Promise<Answer> {
     const fields = queryFields(query);
     const after = cursorIn(fields, isText);
-    const { rows, next } = pageOf(this.#options.revocations.list(), {
+    const { answers, unheard } = await this.#options.list();
+    const { rows, next } = pageOf(answers, {
       compare: (a, b) => byText(placeOf(a), placeOf(b)),
       after: after === undefined ? undefined : fromPlace(after),
       limit: limitOf(fields),
     });
     const more = next === undefined ? {} : { next: cursorFor(placeOf(next)) };
-    return json(200, { revocations: rows.map(told), ...more });
+    return heard({ revocations: rows.map(told), ...more }, unheard);
   }
 
   #revocationOf(fields: Fields): Revocation {
@@ -101,6 +105,14 @@ function secondsIn(fields: Fields, name: string): number | undefined {
     ? Number(value)
     : Number.NaN;
 }
+
+const retryOf = (unheard: Unheard | undefined): object =>
+  unheard === undefined
+    ? {}
+    : {
+        message:
+          'kept, but not every node has said that it is in force there: send it again until the answer is without this',
+      };
 
 const told = ({ kind, name, issuedBefore, until }: Revocation): object =>
   kind === 'user' ? { userId: name, issuedBefore, until } : { tokenId: name, until };

@@ -103,7 +103,8 @@ export async function holesOf(jsm: JetStreamManager): Promise<number[]> {
 
 type Added = Parameters<JetStreamManager['streams']['add']>[0];
 
-async function findOrAdd(jsm: JetStreamManager, wanted: Added): Promise<object> {
+/** What is configured of a stream that is there, or is made now. */
+export async function findOrAdd(jsm: JetStreamManager, wanted: Added): Promise<object> {
   try {
     return (await jsm.streams.info(wanted.name)).config;
   } catch (error) {

@@ -177,7 +177,7 @@ const LIST: Endpoint = {
   parameters: PAGE,
   answers: json(
     'A page of them.',
-    members(
+    gathered(
       {
         revocations: { type: 'array', items: { oneOf: [members(OF_USER), members(OF_TOKEN)] } },
         next: NEXT,
@@ -262,6 +262,11 @@ function revokeBody(kind: Kinds, isForm: boolean, maxTokenSeconds: number): Part
   };
 }
 
+const revoked = (what: Readonly<Record<string, Part>>): Part => {
+  const message = { type: 'string', description: 'What to do when a node did not answer.' };
+  return gathered({ ...what, streams: COUNT, message }, 'message');
+};
+
 export const peopleEndpoints = ({ config }: Facts): Endpoints => ({
   ...ASKING,
   'POST /disconnect/': DISCONNECT,
@@ -270,9 +275,9 @@ export const peopleEndpoints = ({ config }: Facts): Endpoints => ({
     summary: 'Tokens of a user, or one token by its `jti`, count no more',
     body: bodyOf((kind, isForm) => revokeBody(kind, isForm, config['max-token-life'])),
     answers: json('Streams that had one are ended.', {
-      oneOf: [members({ ...OF_USER, streams: COUNT }), members({ ...OF_TOKEN, streams: COUNT })],
+      oneOf: [revoked(OF_USER), revoked(OF_TOKEN)],
     }),
-    refuses: [...BODY_FAULTS, 'REVOCATIONS_FULL'],
+    refuses: [...BODY_FAULTS, 'REVOCATIONS_FULL', 'BACKPLANE_DOWN', 'OUTCOME_UNKNOWN'],
   },
   'GET /revocations/': LIST,
 });

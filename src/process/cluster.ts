@@ -8,5 +8,6 @@ import { addressOf } from './backplane.ts';
 export async function openCluster(config: Config, logger: Logger): Promise<Cluster | undefined> {
   if (config.nats.length === 0) return undefined;
   const { Cluster } = await import('../cluster/cluster.ts');
-  return Cluster.open({ address: addressOf(config), logger });
+  const replicas = config['nats-replicas'];
+  return Cluster.open({ address: addressOf(config), replicas, logger });
 }

@@ -10,6 +10,7 @@ import type { Fronts } from '../front/front.ts';
 import type { OnAttendance } from '../hub/attendance.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type Measures, single } from '../hub/measures.ts';
+import type { Revocation } from '../hub/revocations.ts';
 import type { Logger } from '../logger.ts';
 import { AbsenteesPublisher } from '../presence/absentees.ts';
 import { Receipts } from '../presence/receipts.ts';
@@ -71,11 +72,17 @@ export class People {
     const historySeconds = this.#config['history-ttl'];
     const isAlone = history === undefined && cluster === undefined;
     const desk = new PresenceDesk({ ask, isAlone, statesOf, idOf });
-    const revocations = new RevocationDesk({
-      ask: here,
-      revocations: hub.revocations,
-      maxTokenSeconds,
-    });
+    const list = async () => {
+      const unheard = await cluster?.settleRevocations();
+      return { answers: hub.revocations.list(), unheard };
+    };
+    const revoke = async (revocation: Revocation) => {
+      if (cluster !== undefined) return cluster.revoke(revocation);
+      hub.revocations.add(revocation);
+      const answers = await here({ ask: 'revoke', revocations: [revocation] });
+      return { answers: answers.map(({ count }) => count) };
+    };
+    const revocations = new RevocationDesk({ revoke, list, maxTokenSeconds });
     const explaining = new ExplainingDesk({ ask, statesOf, historySeconds });
     return [...desk.routes, ...revocations.routes, ...explaining.routes];
   }

@@ -116,7 +116,7 @@ export class Server {
       // Before anybody listens: a stream begins with what comes after it, not with what came before.
       await this.#backplane?.follow(this.#fronts.store);
       const own = { fronts: this.#fronts, history: this.#history };
-      this.#cluster?.start(this.#people.ownNode(own));
+      await this.#cluster?.start(this.#people.ownNode(own));
       await this.#listenControl();
       await this.#fronts.listen();
       await this.#listenCompat();

@@ -1,6 +1,7 @@
 /** Nodes that are killed, suspended or cut off: what the others say of them, and when they are gone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { post } from '../support/emitting.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { startNats, withoutNats } from '../support/nats.ts';
 import { acquainted, ask, membersOf, openOn, tell } from '../support/nodes.ts';
@@ -44,13 +45,17 @@ test('lost nodes - one that is killed or suspended is told of, until it counts a
   const { offline, complete } = await tell(a, '/emit/', event);
   assert.deepEqual([offline, complete], [['sue'], false]);
   assert.equal((await mine.next()).data, 'x');
+  const told = await tell(a, '/revoke/', { userId: 'sue', issuedBefore: 9_999_999_999, ttl: 60 });
+  assert.deepEqual([told['complete'], told['nodes'], told['answered']], [false, 3, 1]);
+  assert.match(String(told['message']), /send it again/);
   await eventually(async () => (await membersOf(a)) === 1, { withinMs: 12_000 });
   const { complete: afterwards, users } = await ask(a, '/channels/news/');
   assert.deepEqual([afterwards, users], [undefined, [{ user: 'ann', streams: 1 }]]);
 
   suspended!.process.kill('SIGCONT');
   await eventually(async () => (await membersOf(a)) === 2);
-  assert.equal((await ask(a, '/users/sue/'))['state'], 'online');
+  // What was revoked meanwhile is in force there, too, and has ended its stream.
+  await eventually(async () => (await ask(a, '/users/sue/'))['state'] === 'away');
   assert.equal((await ask(a, '/users/sue/'))['complete'], undefined);
 });
 
@@ -69,12 +74,19 @@ test('lost nodes - one that is cut off speaks for itself and says so, and has al
   const own = await ask(b, '/users/bob/');
   assert.deepEqual([own['state'], own['complete'], own['answered']], ['online', false, 1]);
   assert.equal((await ask(a, '/users/bob/'))['complete'], false);
+  const refused = await post(`${b.controlUrl}/revoke/`, { userId: 'ann', ttl: 60 });
+  assert.equal(refused.status, 503);
+  assert.match(refused.text, /BACKPLANE_DOWN/);
+  const told = await tell(a, '/revoke/', { userId: 'bob', issuedBefore: 9_999_999_999, ttl: 60 });
+  assert.equal(told['complete'], false);
+  assert.equal((await ask(b, '/revocations/'))['complete'], false);
   assert.equal(stream.ended, false);
 
   way.fault = () => (chunk, client) => void client.write(chunk);
   way.cutAll();
+  await eventually(() => stream.ended, { withinMs: 10_000, what: 'the revocation on the other' });
   await eventually(async () => (await ask(b, '/users/bob/'))['complete'] === undefined, {
     withinMs: 10_000,
   });
-  assert.equal(stream.ended, false);
+  assert.deepEqual(await ask(b, '/revocations/'), await ask(a, '/revocations/'));
 });

@@ -45,6 +45,7 @@ test('questions - each is read as it was asked', () => {
     { ask: 'members', channel: 'news', after: 'ann', limit: 1 },
     { ask: 'end', which: { node: 'a', id: 1, channel: 'c' }, retryMs: [1, 2] },
     { ask: 'states', users: ['ann', '__proto__'] },
+    { ask: 'revoked', through: 7 },
   ];
   for (const question of questions) {
     const read = parseAs(questionShape, JSON.stringify(question));
@@ -71,12 +72,14 @@ test('questions - what is none is refused, and nothing of it is kept', () => {
     { ask: 'channels', sort: 'size', limit: 1, prefix: '' },
     { ask: 'end', which: {}, retryMs: [1] },
     { ask: 'end', which: { id: '1' }, retryMs: [1, 2] },
+    { ask: 'revoked', through: -1 },
+    { ask: 'revoked', through: 2 ** 53 },
   ]) {
     const text = typeof strange === 'string' ? strange : JSON.stringify(strange);
     assert.throws(() => parseAs(questionShape, text), Misshapen, text);
   }
-  const more = parseAs(questionShape, '{"ask":"states","users":[],"more":true}');
-  assert.deepEqual(more, { ask: 'states', users: [] });
+  const more = parseAs(questionShape, '{"ask":"revoked","through":1,"more":true}');
+  assert.deepEqual(more, { ask: 'revoked', through: 1 });
 });
 
 test('answers - each has its own shape', () => {
