@@ -256,6 +256,12 @@ export const CATALOGUE: readonly Series[] = [...STREAMS, ...EVENTS, ...LOG, ...P
 /** Told with `-nats` only. */
 export const CLUSTER_CATALOGUE: readonly Series[] = [
   {
+    name: 'tidings_backplane_up',
+    type: 'gauge',
+    from: 'backplaneUp',
+    help: 'With -nats: 1 while NATS answers this node; otherwise emits wait, and streams get nothing new',
+  },
+  {
     name: 'tidings_cluster_members',
     type: 'gauge',
     from: 'members',

@@ -6,6 +6,7 @@ import type { Fronts } from '../front/front.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type Measures, measuresOf, mergeMeasures, single } from '../hub/measures.ts';
 import { type Exposition, render } from '../metrics/render.ts';
+import type { Backplane } from '../nats/backplane.ts';
 import { VERSION } from '../version.ts';
 
 export interface Parts {
@@ -17,13 +18,14 @@ export interface Parts {
   readonly people: { readonly measures: Measures };
   /** Undefined without `-nats`. */
   readonly cluster: Cluster | undefined;
+  readonly backplane: Backplane | undefined;
 }
 
 const MICROSECONDS = 1_000_000;
 
 /** What is measured, as text in the format that `accept` asks for. */
 export async function exposition(accept: string, parts: Parts): Promise<Exposition> {
-  const { fronts, history, control, connections, people, cluster } = parts;
+  const { fronts, history, control, connections, people, cluster, backplane } = parts;
   const measures = [
     ...(await fronts.ask({ ask: 'measures' })),
     ...(history === undefined ? [] : [measuresOf(history)]),
@@ -32,6 +34,7 @@ export async function exposition(accept: string, parts: Parts): Promise<Expositi
     measuresOfConnections(connections),
     measuresOfProcess(),
     ...(cluster === undefined ? [] : [cluster.measures]),
+    ...(backplane === undefined ? [] : [measuresOfBackplane(backplane)]),
   ];
   return render(mergeMeasures(measures), accept);
 }
@@ -43,6 +46,11 @@ const measuresOfConnections = ({ count, publicRoom, files, refused }: Connection
     connectionsRefused: { control: refused.of('control') },
     maxFiles: single(files),
   },
+  times: {},
+});
+
+const measuresOfBackplane = ({ condition }: Backplane): Measures => ({
+  values: { backplaneUp: single(Number(condition.ok)) },
   times: {},
 });
 

@@ -267,7 +267,7 @@ export class Server {
       maxBodyBytes: config['max-body'],
       metrics: (accept) =>
         exposition(accept, {
-          ...{ fronts, history, cluster, people: this.#people },
+          ...{ fronts, history, cluster, backplane: this.#backplane, people: this.#people },
           control: this.#control,
           connections: this.#connections,
         }),

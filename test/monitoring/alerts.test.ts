@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { CLUSTER_CATALOGUE } from '../../src/metrics/catalogue.ts';
 import { emitRaw, openNews } from '../support/emitting.ts';
 import { type Samples, samplesOf, scrape } from '../support/metrics.ts';
-import { NATS_PROGRAMS } from '../support/nats.ts';
+import { withoutNats } from '../support/nats.ts';
 import {
   type AlertCase,
   alertTests,
@@ -47,6 +48,8 @@ test('alerts - each says what to do', () => {
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   // The rest of the history goes first.
   'TidingsEmitsRefused, MEMORY_FULL': ['TidingsHistoryCut'],
+  'TidingsNotReady, nats': ['TidingsBackplaneDown'],
+  TidingsBackplaneDown: ['TidingsNotReady'],
   TidingsSlow: ['TidingsLoopLate'],
   TidingsWebhooksDropped: ['TidingsWebhooksNotTaken'],
 };
@@ -76,7 +79,7 @@ test('alerts - a server that does not answer', { skip }, (t) => {
 /** The reason to leave a condition out, or false. */
 function lacking(name: string): string | false {
   if (name.startsWith('TidingsConnections')) return missing('prlimit');
-  return name.endsWith(', nats') && NATS_PROGRAMS.length === 0 && 'nats-server is missing';
+  return (name.endsWith(', nats') || name === 'TidingsBackplaneDown') && withoutNats();
 }
 
 for (const [name, make] of Object.entries(CONDITIONS))
@@ -125,6 +128,7 @@ test('alerts - name only series that a server tells', async (t) => {
       key.replace(/\{.*/, ''),
     ),
   );
+  for (const { name } of CLUSTER_CATALOGUE) told.add(name); // with -nats
   for (const [name] of readFileSync(RULES, 'utf8').matchAll(/\btidings_\w+/g))
     assert.ok(told.has(name), name);
 });

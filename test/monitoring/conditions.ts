@@ -63,6 +63,18 @@ async function refuseConnections(t: TestContext, listener: 'public' | 'control')
   );
 }
 
+async function loseNats(t: TestContext, series: string) {
+  const nats = await startNats(t);
+  const running = await spawnServer(t, ['-nats', nats.urls]);
+  const lost = await around(
+    running,
+    () => nats.servers[0]!.stop('SIGKILL'),
+    (before, after) => before.get(series) === 1 && after.get(series) === 0,
+  );
+  await running.stop('SIGKILL'); // it would wait for NATS to take its last words
+  return lost;
+}
+
 async function refuseStream(t: TestContext, limit: string) {
   const running = await startServer(t, [`-max-${limit}`, '1']);
   await openNews(t, running);
@@ -120,17 +132,8 @@ export const CONDITIONS: Readonly<
     return lasting(samples, samples);
   },
 
-  async 'TidingsNotReady, nats'(t) {
-    const nats = await startNats(t);
-    const running = await spawnServer(t, ['-nats', nats.urls]);
-    const series = await around(
-      running,
-      () => nats.servers[0]!.stop('SIGKILL'),
-      (_, after) => after.get('tidings_ready') === 0,
-    );
-    await running.stop('SIGKILL'); // it would wait for NATS to take its last words
-    return series;
-  },
+  'TidingsNotReady, nats': (t) => loseNats(t, 'tidings_ready'),
+  TidingsBackplaneDown: (t) => loseNats(t, 'tidings_backplane_up'),
 
   async 'TidingsEmitsRefused, THREADS_BEHIND'(t) {
     const deed: Deed = { kind: 'busy', ms: 3_000, thread: 2 };
