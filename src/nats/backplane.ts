@@ -34,6 +34,9 @@ import { verdictOf, type Witness } from './witness.ts';
 const START_EVENTS = 50_000;
 const START_BYTES = 67_108_864;
 
+/** What the server gets to give up what it keeps for this node, when that leaves, in milliseconds. */
+const LEAVE_MS = 1_000;
+
 export interface BackplaneOptions {
   readonly address: NatsAddress;
   readonly policy: StreamPolicy;
@@ -161,11 +164,9 @@ export class Backplane implements Publisher {
     this.#emitter.close();
     this.log.close();
     const { inbound, outbound } = this.#parts;
-    await Promise.all([
-      this.#follower.close(),
-      inbound.connection.close(),
-      outbound.connection.close(),
-    ]);
+    const isTooLong = delay(LEAVE_MS, undefined, { ref: false });
+    await Promise.race([this.#follower.close(), isTooLong]);
+    await Promise.all([inbound.connection.close(), outbound.connection.close()]);
   }
 
   #pastEvents(): PastEvents {

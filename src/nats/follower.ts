@@ -72,6 +72,7 @@ export class Follower {
     this.#messages?.stop();
   }
 
+  /** Resolves when the server has given up what it kept for this node, or does not answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#messages?.stop();
@@ -125,7 +126,8 @@ export class Follower {
     }
     messages.stop();
     // Otherwise the server would keep it for minutes; without an answer it is gone or goes by itself.
-    void consumer.delete().catch(() => {});
+    const isGone = consumer.delete().catch(() => {});
+    if (this.#isClosed) await isGone;
   }
 
   // Nothing more is taken before it is known: it would come to streams as if it followed what they have.
