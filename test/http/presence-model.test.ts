@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Member } from '../support/crowd.ts';
+import { Member, numberOf } from '../support/crowd.ts';
 import { post } from '../support/emitting.ts';
 import { Random } from '../support/prng.ts';
 import { type RunningServer, startServer, statsOf } from '../support/server.ts';
@@ -138,21 +138,28 @@ const seen = (model: Model, { server }: RunningServer) =>
     { ...LATE, what: `the cuts to be seen (seed ${model.random.seed})` },
   );
 
-/** Emits until nobody who is silent takes any more of it. */
+/** Emits until nobody who is silent takes any more of it, and all others have read it. */
 async function fill(model: Model, running: RunningServer): Promise<void> {
   const userId = model.names(({ silent }) => silent.length > 0);
   const count = model.silentCount;
+  let newest = Number.NaN;
   const isFull = async () => {
     const { streams, blockedStreams } = await statsOf(running.server);
     return blockedStreams === count || streams < count + model.readingCount;
   };
   await eventually(
     async () => {
-      await emit(running, { userId, data: 'x'.repeat(EVENT_BYTES) });
+      newest = numberOf((await emit(running, { userId, data: 'x'.repeat(EVENT_BYTES) })).id);
       return isFull();
     },
     { ...LATE, what: `${count} silent streams to be blocked` },
   );
+  // On a busy machine that takes longer than a receipt waits.
+  const readers = model.people.flatMap(({ silent, reading }) => (silent.length > 0 ? reading : []));
+  await eventually(() => readers.every(({ numbers }) => numbers.at(-1) === newest), {
+    ...LATE,
+    what: 'the others to read it all',
+  });
 }
 
 const undelivered = ({ told }: Receiver, id: string) =>
