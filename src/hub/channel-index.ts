@@ -3,6 +3,7 @@
 import { type Eviction, Evictions } from '../log/evictions.ts';
 import { Retention, type RetentionLimits } from '../log/retention.ts';
 import { Channel, ChannelSet } from './channel.ts';
+import type { Fills } from './fills.ts';
 import { Prefixes } from './prefixes.ts';
 import type { Stream } from './stream.ts';
 
@@ -20,12 +21,14 @@ export class ChannelIndex {
   constructor(limits: RetentionLimits, now: () => number) {
     this.evictions = new Evictions(limits.budgetBytes * EVICTIONS_SHARE, (name, n) => {
       const channel = this.channels.get(name);
+      this.#prefixes.forgetting(name, channel?.log.evictedForEveryone ?? 0, n);
       channel?.log.assumeEvictedThrough(n);
       return channel !== undefined;
     });
     this.retention = new Retention(limits, this.evictions, {
       forget: (channel) => this.forget(channel),
       above: (name) => this.#prefixes.above(name),
+      evicting: (name, entry, before) => this.#prefixes.evicting(name, entry, before),
     });
     this.#prefixes = new Prefixes({
       channels: this.channels,
@@ -34,7 +37,12 @@ export class ChannelIndex {
       keepSeconds: limits.ttlSeconds,
       now,
       forget: (channel) => this.forget(channel),
+      released: (channel) => this.forgetUnused(channel),
     });
+  }
+
+  get fills(): Fills {
+    return this.#prefixes.fills;
   }
 
   /** The names of the logs that an entry for these channels belongs to: theirs, and those of prefixes above them. */
@@ -47,6 +55,7 @@ export class ChannelIndex {
     const present = this.channels.get(name);
     if (present !== undefined) return present;
     const channel = new Channel<Stream>(name);
+    this.#prefixes.forgetting(name, this.evictions.kept(name));
     channel.log.assumeEvictedThrough(this.evictions.take(name));
     channel.log.evictedThrough = this.evictions.newest; // who it was for, they know
     this.channels.set(name, channel);

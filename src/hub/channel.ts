@@ -33,6 +33,13 @@ export class Channel<S extends Member> implements Retained {
   isQueued = false;
   /** Entries came that may be over its capacity. Owned by `Room`. */
   isUntrimmed = false;
+  /**
+   * What is retained below it through this number, and what was evicted there, its log does not have yet; 0 when it
+   * has all of it, as all that are no prefixes. Owned by `Prefixes`.
+   */
+  unfilledThrough = 0;
+  /** So many need it although it may hold nothing and have no streams. Owned by `Fills`. */
+  holders = 0;
   dueAt = NEVER;
   heapAt = NOWHERE;
   #ranges: RangeMemo | undefined;
@@ -76,7 +83,7 @@ export class Channel<S extends Member> implements Retained {
   }
 
   get isUnused(): boolean {
-    return this.streamCount === 0 && this.log.count === 0;
+    return this.streamCount === 0 && this.log.count === 0 && this.holders === 0;
   }
 }
 
@@ -146,14 +153,21 @@ export class ChannelSet<S extends Member> {
 
   /**
    * A stream of this user that has had everything through `n` has missed something up to the number
-   * returned; `n` itself when it has missed nothing.
+   * returned, or may have, while a prefix `isUnfilledAfter(n)`; `n` itself when it has missed nothing.
    */
   missedThrough(user: string, n: number): number {
     let missed = n;
-    for (const { log, name } of this.channels) {
+    for (const channel of this.channels) {
+      const { log } = channel;
       if (log.evictedThrough <= missed) continue;
-      missed = Math.max(missed, log.evictedForEveryone, this.#evictions.for(name, user));
+      const known = Math.max(log.evictedForEveryone, this.#evictions.for(channel.name, user));
+      missed = Math.max(missed, channel.unfilledThrough, known);
     }
     return missed;
+  }
+
+  /** Whether one of them lacks what lies behind number `n` below it. */
+  isUnfilledAfter(n: number): boolean {
+    return this.channels.some(({ unfilledThrough }) => unfilledThrough > n);
   }
 }

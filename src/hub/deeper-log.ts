@@ -54,6 +54,11 @@ export function rangeOf(
 ): DeeperRange | Promise<DeeperRange> {
   const { user, channels, after } = question;
   return index.inspect(channels, (set) => {
+    if (set.isUnfilledAfter(after) && !index.fills.begin(set.channels, after))
+      return new Promise((resolve) => {
+        const done = () => resolve(rangeOf({ index, head, deeperLog }, question));
+        index.fills.whenFilled({ channels: set.channels, after, done });
+      });
     const missedThrough = set.missedThrough(user, after);
     if (missedThrough > after && deeperLog !== undefined)
       return deeperLog.read({ ...question, upto: missedThrough });

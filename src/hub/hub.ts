@@ -16,6 +16,7 @@ import type { Retention } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
 import { Attendance } from './attendance.ts';
 import { audienceOf } from './audience.ts';
+import { awaitFill } from './await-fill.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
 import { type DeeperQuestion, type DeeperRange, DeeperReader, rangeOf } from './deeper-log.ts';
@@ -66,10 +67,7 @@ export class Hub {
     this.#flusher = new Flusher({
       instruments: this.instruments,
       missed: (stream, position) => this.#positions.missed(stream, position),
-      asksDeeper: (stream, position, upto) => {
-        this.#deeper?.ask(stream, position, upto);
-        return this.#deeper !== undefined;
-      },
+      asksDeeper: (stream, position, upto) => this.#asksDeeper(stream, position, upto),
       idle: () => this.#room.flushed(),
     });
     this.flow = new Flow({
@@ -97,6 +95,7 @@ export class Hub {
       now: this.now,
       hasDeeperLog: options.deeperLog !== undefined,
       newest: options.newest ?? (() => this.#flusher.head),
+      fill: ({ channels }, after) => this.#index.fills.begin(channels, after),
     });
     if (options.deeperLog !== undefined)
       this.#deeper = new DeeperReader(options.deeperLog, this.#flusher, this.#positions);
@@ -175,6 +174,14 @@ export class Hub {
   /** Bytes of entries that streams may still be waiting for. */
   get pendingBytes(): number {
     return this.#flusher.pendingBytes;
+  }
+
+  #asksDeeper(stream: Stream, position: number, upto: number): boolean {
+    const takers = { fills: this.#index.fills, flusher: this.#flusher, positions: this.#positions };
+    if (stream.channels.isUnfilledAfter(position)) awaitFill(stream, position, takers);
+    else if (this.#deeper === undefined) return false;
+    else this.#deeper.ask(stream, position, upto);
+    return true;
   }
 
   #append({ n, to, channels: named, bytes, trace }: NewEntry): void {

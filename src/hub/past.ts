@@ -27,9 +27,11 @@ export function restoreTo(index: ChannelIndex, dump: Dump, now: number): void {
   for (const { n, to, channels, text, age } of dump.entries) {
     const bytes = ownBytes(text);
     const entry = { n, to: recipientsOf(to), bytes, time: now - age, logs: 0, readers: 0 };
-    // All of them first: a prefix that comes to be fills itself with what is below it.
+    // All of them first: a prefix that comes to be takes over what is below it, and that is not yet there.
     const logs = index.reached(channels).map((name) => index.channel(name));
-    for (const log of logs) retention.append(log, entry, n);
+    index.fills.fillNow(logs, () => {
+      for (const log of logs) retention.append(log, entry, n);
+    });
     retention.makeRoom(0, n);
   }
 }

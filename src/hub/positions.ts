@@ -5,6 +5,7 @@
  */
 
 import type { Lineage, Refusal } from '../log/lineage.ts';
+import type { ChannelSet } from './channel.ts';
 import type { Flusher } from './flusher.ts';
 import { type Gaps, NO_GAPS, withGap } from './gaps.ts';
 import type { Instruments } from './instruments.ts';
@@ -25,6 +26,8 @@ export interface PositionsOptions {
   readonly hasDeeperLog: boolean;
   /** Number that has been given out, at least the hub's own. */
   readonly newest: () => number;
+  /** Begins to fill the prefixes that lack what lies behind number `after`; true when none does. */
+  readonly fill: (channels: ChannelSet<Stream>, after: number) => boolean;
 }
 
 /** What decides where a stream begins. */
@@ -44,8 +47,11 @@ export class Positions {
   readonly #now: () => number;
   readonly #hasDeeperLog: boolean;
   readonly #newest: () => number;
+  readonly #fill: PositionsOptions['fill'];
   /** Streams that came back for more than is retained, until their turn, when they are told. */
   readonly #tooLate = new Set<Stream>();
+  /** Those of them of which it will only turn out whether there was a gap. */
+  readonly #unsure = new Set<Stream>();
   /** Of the few that were told of some. */
   readonly #gaps = new Map<Stream, Gaps>();
 
@@ -59,6 +65,7 @@ export class Positions {
     this.#now = now;
     this.#hasDeeperLog = options.hasDeeperLog;
     this.#newest = options.newest;
+    this.#fill = options.fill;
   }
 
   /** Number `n` is in the logs. */
@@ -76,17 +83,20 @@ export class Positions {
       this.#noteGap(stream, 0); // from wherever that was
       return this.#announceGap(stream, lastEventId!, n);
     }
+    const isKnown = n >= head || this.#fill(stream.channels, n);
     const isTooLate = stream.channels.missedThrough(stream.user, n) > n;
+    const isSure = isKnown && !this.#hasDeeperLog;
     stream.position = n;
     stream.sentThrough = n;
     stream.startedBehind = n;
     stream.toldThrough = n;
     // Until a replay has gone out, the client's own id is the only one that is true.
     const id = n === head ? this.#lineage.idOf(n) : lastEventId;
-    this.#greet(stream, greeting, isTooLate && !this.#hasDeeperLog ? undefined : id);
-    if (lastEventId !== undefined) this.#returned(stream, n < head, isTooLate);
-    if (n >= head || stream.state !== StreamState.Live) return;
+    this.#greet(stream, greeting, isTooLate && isSure ? undefined : id);
     if (isTooLate) this.#tooLate.add(stream);
+    if (isTooLate && !isSure) this.#unsure.add(stream);
+    if (lastEventId !== undefined) this.#returned(stream, n < head);
+    if (n >= head || stream.state !== StreamState.Live) return;
     this.#flusher.markBehind(stream);
   }
 
@@ -96,11 +106,12 @@ export class Positions {
     return n === 'unknown' ? this.#lineage.read(id, this.#newest()) : n;
   }
 
-  #returned(stream: Stream, isBehind: boolean, isTooLate: boolean): void {
+  #returned(stream: Stream, isBehind: boolean): void {
     const { returns, catchUps } = this.#instruments;
     if (isBehind) catchUps.begin(stream);
-    if (!isTooLate) returns.add(isBehind ? 'behind' : 'level');
-    else if (!this.#hasDeeperLog) returns.add('gap'); // otherwise the deeper log knows
+    if (this.#unsure.has(stream)) return;
+    const level = isBehind ? 'behind' : 'level';
+    returns.add(this.#tooLate.has(stream) ? 'gap' : level);
   }
 
   #greet(stream: Stream, greeting: string, id: string | undefined): void {
@@ -112,7 +123,7 @@ export class Positions {
   /** Entries after `position` that were meant for this stream are gone: it goes on behind them. */
   missed(stream: Stream, position: number): void {
     const isTooLate = this.#tooLate.delete(stream);
-    if (isTooLate && this.#hasDeeperLog) this.#instruments.returns.add('gap');
+    if (this.#unsure.delete(stream)) this.#instruments.returns.add('gap');
     const reason = isTooLate ? 'evicted' : 'lagged';
     this.#noteGap(stream, position);
     this.#announceGap(stream, this.#lineage.idOf(position), reason);
@@ -166,9 +177,10 @@ export class Positions {
     return state === StreamState.Live ? Math.max(position, this.#flusher.flushedThrough) : position;
   }
 
-  /** The deeper log has what a stream asked for. */
+  /** What a stream came back for is there: in the deeper log, or in prefixes that are filled now. */
   found(stream: Stream): void {
-    if (this.#tooLate.delete(stream)) this.#instruments.returns.add('behind');
+    this.#tooLate.delete(stream);
+    if (this.#unsure.delete(stream)) this.#instruments.returns.add('behind');
   }
 
   /** What it was told to be missing. */
@@ -179,6 +191,7 @@ export class Positions {
   /** A stream is over. */
   forget(stream: Stream): void {
     this.#tooLate.delete(stream);
+    this.#unsure.delete(stream);
     this.#gaps.delete(stream);
     this.#instruments.catchUps.forget(stream);
   }

@@ -1,8 +1,8 @@
 /**
  * Prefixes that somebody is on, or was a while ago. Each is a channel with a log of its own, into which
- * goes what is emitted to the channels below it. One that comes to be takes over what these still
- * hold, and what they have evicted: so it need not be known before somebody comes, in whichever
- * thread, and a stream that comes back to it later is told the truth.
+ * goes what is emitted to the channels below it. When a stream comes back to it for what was before,
+ * it takes over what these still hold, and what they have evicted: so it need not be known before
+ * somebody comes, in whichever thread, and a stream that comes back to it later is told the truth.
  */
 import { Below } from '../log/below.ts';
 import type { Entry } from '../log/entry.ts';
@@ -10,6 +10,7 @@ import type { Evictions } from '../log/evictions.ts';
 import { stemOf, stemsOf } from '../log/prefix.ts';
 import type { Retention } from '../log/retention.ts';
 import type { Channel } from './channel.ts';
+import { Fills } from './fills.ts';
 import type { Stream } from './stream.ts';
 
 export interface PrefixesOptions {
@@ -22,6 +23,8 @@ export interface PrefixesOptions {
   readonly now: () => number;
   /** Takes a channel out of the index. */
   readonly forget: (channel: Channel<Stream>) => void;
+  /** The same if it holds nothing and has no streams. */
+  readonly released: (channel: Channel<Stream>) => void;
 }
 
 const NONE: readonly Channel<Stream>[] = [];
@@ -33,14 +36,27 @@ interface Held {
 }
 
 export class Prefixes {
+  readonly fills: Fills;
   readonly #options: PrefixesOptions;
   /** By stem. */
   readonly #held = new Map<string, Held>();
-  /** Channels by the stems above them, from the first prefix on: without any, nobody pays for it. */
+  /** Those that lack what was below them when they came to be. */
+  readonly #unfilled = new Set<Channel<Stream>>();
+  /** Channels by the stems above them, from the first fill on: without any, nobody pays for it. */
   #below: Below<Channel<Stream>> | undefined;
+  /** Channels that were here before it and are not in it yet. */
+  #unplaced: Iterable<Channel<Stream>> | undefined;
 
   constructor(options: PrefixesOptions) {
     this.#options = options;
+    const { evictions, retention, released } = options;
+    this.fills = new Fills({
+      channels: (stem) => this.#channelsBelow(stem),
+      evictions,
+      retention,
+      filled: (prefix) => this.#unfilled.delete(prefix),
+      released,
+    });
   }
 
   /**
@@ -68,14 +84,19 @@ export class Prefixes {
 
   /** A channel is in the index, with an empty log. */
   added(channel: Channel<Stream>): void {
-    if (channel.isPrefix) this.#fill(channel);
+    if (channel.isPrefix) this.#begin(channel);
     else this.#below?.add(channel.name, channel);
   }
 
   /** A channel is out of the index. */
   removed(channel: Channel<Stream>): void {
-    if (channel.isPrefix) this.#held.delete(stemOf(channel.name));
-    else this.#below?.remove(channel.name, channel);
+    if (!channel.isPrefix) {
+      this.forgetting(channel.name, channel.log.evictedForEveryone);
+      this.#below?.remove(channel.name, channel);
+      return;
+    }
+    this.#held.delete(stemOf(channel.name));
+    this.#unfilled.delete(channel);
   }
 
   /** Streams have left a channel, or it was asked about. */
@@ -85,43 +106,63 @@ export class Prefixes {
     if (held?.prefix === channel) held.neededAt = this.#options.now();
   }
 
-  // As a channel whose log these entries had always been in: within its capacity, with the same gaps.
-  #fill(prefix: Channel<Stream>): void {
+  // What lies below it is taken over when somebody comes back to it for that; a stream that is new needs none.
+  #begin(prefix: Channel<Stream>): void {
     const { evictions, retention, now } = this.#options;
-    const { name, log } = prefix;
-    const stem = stemOf(name);
-    this.#below ??= this.#allBelow();
-    const channels = this.#below.of(stem);
-    const facts = evictions.below(stem);
-    for (const channel of channels) log.assumeEvictedThrough(channel.log.evictedForEveryone);
-    for (const [, user, n] of facts)
-      if (user === null) log.assumeEvictedThrough(n);
-      else evictions.addFor(name, user, n);
-    // No stream is on it yet, so that none of them waits for what is over the capacity.
-    for (const entry of entriesOf(channels))
-      if (entry.n > log.evictedForEveryone) retention.append(prefix, entry, entry.n);
-    this.#held.set(stem, { prefix, neededAt: now() });
+    const through = Math.max(retention.newest, evictions.newest);
+    this.#held.set(stemOf(prefix.name), { prefix, neededAt: now() });
+    if (through === 0) return;
+    prefix.unfilledThrough = through;
+    prefix.log.evictedThrough = Math.max(prefix.log.evictedThrough, through);
+    this.#unfilled.add(prefix);
   }
 
-  #allBelow(): Below<Channel<Stream>> {
-    const below = new Below<Channel<Stream>>();
-    for (const channel of this.#options.channels.values()) below.add(channel.name, channel);
-    return below;
+  *#channelsBelow(stem: string): Generator<Channel<Stream> | undefined> {
+    this.#below ??= new Below<Channel<Stream>>();
+    this.#unplaced ??= this.#options.channels.values();
+    for (const channel of this.#unplaced) {
+      this.#below.add(channel.name, channel);
+      yield undefined;
+    }
+    yield* this.#below.of(stem);
+  }
+
+  /** An entry is gone from a channel, which had evicted for everyone through `before`; the memory of evictions does not know yet. */
+  evicting(name: string, { n, to }: Entry, before: number): void {
+    if (this.#unfilled.size === 0) return;
+    if (to === undefined) return this.forgetting(name, before, n);
+    for (const prefix of this.#unfilledAbove(name))
+      for (const user of typeof to === 'string' ? [to] : to)
+        this.#tellFor(prefix, user, [this.#options.evictions.for(name, user), n]);
+  }
+
+  /**
+   * What a channel had evicted for everyone will not be known there any more, or not apart from what is newer: prefixes that
+   * lack what is below them must know it.
+   */
+  forgetting(name: string, ...numbers: readonly number[]): void {
+    if (this.#unfilled.size === 0) return;
+    for (const { log, unfilledThrough } of this.#unfilledAbove(name))
+      for (const n of numbers) if (n <= unfilledThrough) log.assumeEvictedThrough(n);
+  }
+
+  #tellFor(prefix: Channel<Stream>, user: string, numbers: readonly number[]): void {
+    for (const n of numbers)
+      if (n > 0 && n <= prefix.unfilledThrough)
+        this.#options.evictions.addFor(prefix.name, user, n);
+  }
+
+  #unfilledAbove(name: string): readonly Channel<Stream>[] {
+    return this.above(name).filter((prefix) => prefix.unfilledThrough > 0);
   }
 
   // What it still holds lies in the logs below it, or is known there as evicted.
   #letsGo({ prefix, neededAt }: Held): boolean {
     const { now, keepSeconds, forget, retention } = this.#options;
-    if (prefix.streamCount > 0 || now() - neededAt <= keepSeconds) return false;
+    const isNeeded = prefix.streamCount > 0 || prefix.holders > 0;
+    if (isNeeded || now() - neededAt <= keepSeconds) return false;
     forget(prefix);
     retention.clear(prefix);
     return true;
   }
-}
-
-/** Each once, in the order of their numbers. */
-function entriesOf(channels: readonly Channel<Stream>[]): Entry[] {
-  const entries = new Set<Entry>();
-  for (const { log } of channels) for (const entry of log.after(0)) entries.add(entry);
-  return [...entries].sort((a, b) => a.n - b.n);
 }

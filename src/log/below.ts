@@ -8,28 +8,40 @@ export class Below<T extends string | object> {
   // One item needs no set: most stems are those of one user or one thing.
   readonly #items = new Map<string, T | Set<T>>();
 
-  /** `channel` is the name that the item goes by. */
-  add(channel: string, item: T): void {
-    for (const stem of stemsOf(channel)) {
-      const present = this.#items.get(stem);
-      if (present instanceof Set) present.add(item);
-      else this.#items.set(stem, present === undefined ? item : new Set([present, item]));
-    }
+  /** `channel` is the name that the item goes by. False when it is here, or below no prefix. */
+  add(channel: string, item: T): boolean {
+    let isNew = false;
+    for (const stem of stemsOf(channel)) isNew = this.#addTo(stem, item) || isNew;
+    return isNew;
   }
 
-  remove(channel: string, item: T): void {
-    for (const stem of stemsOf(channel)) {
-      const present = this.#items.get(stem);
-      if (present instanceof Set) present.delete(item);
-      if (present === item || (present instanceof Set && present.size === 0))
-        this.#items.delete(stem);
-    }
-  }
-
-  /** As it is now: a copy. */
-  of(stem: string): T[] {
+  #addTo(stem: string, item: T): boolean {
     const present = this.#items.get(stem);
-    if (present === undefined) return [];
-    return present instanceof Set ? [...present] : [present];
+    if (present === item || (present instanceof Set && present.has(item))) return false;
+    if (present instanceof Set) present.add(item);
+    else this.#items.set(stem, present === undefined ? item : new Set([present, item]));
+    return true;
+  }
+
+  /** False when it is not here. */
+  remove(channel: string, item: T): boolean {
+    let wasHere = false;
+    for (const stem of stemsOf(channel)) wasHere = this.#removeFrom(stem, item) || wasHere;
+    return wasHere;
+  }
+
+  #removeFrom(stem: string, item: T): boolean {
+    const present = this.#items.get(stem);
+    const wasHere = present instanceof Set ? present.delete(item) : present === item;
+    if (present === item || (present instanceof Set && present.size === 0))
+      this.#items.delete(stem);
+    return wasHere;
+  }
+
+  /** Items may come and go meanwhile: those that come are passed by or not, those that go are not given any more. */
+  *of(stem: string): Generator<T> {
+    const present = this.#items.get(stem);
+    if (present instanceof Set) yield* present;
+    else if (present !== undefined) yield present;
   }
 }

@@ -49,6 +49,16 @@ export class ChannelLog {
     this.bytes += cost(entry);
   }
 
+  /** In front of the others: it is older than they. */
+  prepend(entry: Entry): void {
+    if (this.#count === this.#ring.length) this.#resize(this.#count * 2 || FIRST_PLACES);
+    this.#first = this.#place(-1);
+    this.#ring[this.#first] = entry;
+    this.#count += 1;
+    this.newestNumber = Math.max(this.newestNumber, entry.n);
+    this.bytes += cost(entry);
+  }
+
   /** Drops the oldest entry and returns it. Hot path: a channel that is full drops one for each that comes. */
   evict(): Entry | undefined {
     const entry = this.#ring[this.#first];

@@ -25,6 +25,8 @@ export class Evictions {
   readonly #facts = new FreshMap();
   /** Their keys by prefix, from the first question about one on. */
   #below: Below<string> | undefined;
+  /** Keys that were here before it and are not in it yet. */
+  #unplaced: IterableIterator<string> | undefined;
   /** Bytes of all facts. */
   bytes = 0;
   /** The newest number of any fact so far: a reader that has had it misses nothing told of here. */
@@ -67,19 +69,27 @@ export class Evictions {
     for (const [key, n] of this.#facts) yield evictionOf(key, n);
   }
 
-  /** What is known of all channels below the prefix with this stem; as it is now. */
-  below(stem: string): Eviction[] {
-    this.#below ??= this.#allBelow();
-    return this.#below.of(stem).map((key) => evictionOf(key, this.#facts.get(key)!));
+  /** What it had evicted for everyone, of a channel that is not there. */
+  kept(channel: string): number {
+    return this.#facts.get(channel) ?? 0;
   }
 
-  #allBelow(): Below<string> {
-    const below = new Below<string>();
-    for (const key of this.#facts.keys()) {
-      below.add(channelOf(key), key);
-      this.bytes += placesOf(key);
+  /**
+   * What is known of all channels below the prefix with this stem; facts may come and go meanwhile. Gives undefined
+   * now and then while it makes itself ready, which the first question of all takes a look at each fact for.
+   */
+  *below(stem: string): Generator<Eviction | undefined> {
+    this.#below ??= new Below<string>();
+    this.#unplaced ??= this.#facts.keys();
+    for (const key of this.#unplaced) {
+      this.#place(key, this.#below);
+      yield undefined;
     }
-    return below;
+    for (const key of this.#below.of(stem)) yield evictionOf(key, this.#facts.get(key)!);
+  }
+
+  #place(key: string, below: Below<string>): void {
+    if (below.add(channelOf(key), key)) this.bytes += placesOf(key);
   }
 
   #set(key: string, n: number): void {
@@ -94,17 +104,13 @@ export class Evictions {
 
   #grew(key: string): void {
     this.bytes += sizeOf(key);
-    if (this.#below === undefined) return;
-    this.#below.add(channelOf(key), key);
-    this.bytes += placesOf(key);
+    if (this.#below !== undefined) this.#place(key, this.#below);
   }
 
   #delete(key: string): void {
     if (!this.#facts.delete(key)) return;
     this.bytes -= sizeOf(key);
-    if (this.#below === undefined) return;
-    this.#below.remove(channelOf(key), key);
-    this.bytes -= placesOf(key);
+    if (this.#below?.remove(channelOf(key), key)) this.bytes -= placesOf(key);
   }
 
   #giveWay(): void {

@@ -37,6 +37,8 @@ export interface ChannelsOf<C> {
   readonly forget: (channel: C) => void;
   /** The prefixes above a channel that have logs. */
   readonly above: (name: string) => readonly C[];
+  /** Is told before it counts that an entry is gone from a channel, which had evicted for everyone through `before`. */
+  readonly evicting: (name: string, entry: Entry, before: number) => void;
 }
 
 export class Retention<C extends Retained> {
@@ -57,6 +59,8 @@ export class Retention<C extends Retained> {
   reservedBytes = 0;
   /** Entries that a log holds; one in several logs is one. */
   entryCount = 0;
+  /** Number of the newest entry that a log was given. */
+  newest = 0;
   /** Places in logs that were given up so far: over the capacity, past the time to live, over the budget. */
   readonly evicted = { history: 0, age: 0, memory: 0 };
 
@@ -92,13 +96,43 @@ export class Retention<C extends Retained> {
   /** Appends, then evicts for number; entries up to `flushedThrough` may go. */
   append(channel: C, entry: Entry, flushedThrough: number): void {
     const before = this.#class(channel);
+    this.#count(entry);
+    channel.log.append(entry);
+    this.newest = entry.n;
+    this.#settle(channel, before);
+    this.trim(channel, flushedThrough);
+  }
+
+  // In one log more.
+  #count(entry: Entry): void {
     if (entry.logs === 0 && entry.readers === 0) this.bytes += cost(entry);
     if (entry.logs === 0) this.entryCount += 1;
     else this.bytes += PLACE_BYTES;
     entry.logs += 1;
-    channel.log.append(entry);
-    this.#settle(channel, before);
-    this.trim(channel, flushedThrough);
+  }
+
+  /**
+   * Takes in what is older than all that the log holds, newest first, as if it had always been there: what is over
+   * the capacity counts as evicted.
+   */
+  prepend(channel: C, entries: readonly Entry[]): void {
+    // Its oldest entry becomes older, which the heaps do not expect of a channel that they hold.
+    const before = this.#class(channel);
+    before?.remove(channel);
+    for (const entry of entries) this.#prependOne(channel, entry);
+    const after = this.#class(channel);
+    after?.add(channel);
+    if (before === undefined && after !== undefined) this.bytes += CHANNEL_OVERHEAD_BYTES;
+    this.#age(channel, 0);
+  }
+
+  #prependOne(channel: C, entry: Entry): void {
+    const { log, name } = channel;
+    if (log.count < this.#limits.capacity) {
+      this.#count(entry);
+      log.prepend(entry);
+    } else if (entry.to === undefined) log.assumeEvictedThrough(entry.n);
+    else this.#remember(name, entry);
   }
 
   /** Evicts what is over the channel's capacity and not needed by a flush to come. */
@@ -151,9 +185,11 @@ export class Retention<C extends Retained> {
   }
 
   #evict(channel: C, reason: keyof Retention<C>['evicted'], take = oldestOf): void {
+    const before = channel.log.evictedForEveryone;
     const entry = this.#take(channel, take);
     if (entry === undefined) return;
     this.evicted[reason] += 1;
+    this.#channels.evicting(channel.name, entry, before);
     this.#remember(channel.name, entry);
   }
 

@@ -21,7 +21,7 @@ function setUp(limits: { capacity?: number; ttlSeconds?: number; budgetBytes?: n
   const retention = new Retention<Channel<Member>>(
     { capacity: 1_000, ttlSeconds: 60, budgetBytes: 1_000 * KB, ...limits },
     new Evictions(100_000, () => false),
-    { forget: (channel) => forgotten.push(channel.name), above: () => [] },
+    { forget: (channel) => forgotten.push(channel.name), above: () => [], evicting: () => {} },
   );
   let n = 0;
   const entry = (bytes: number, to?: string, time = 0) => {
