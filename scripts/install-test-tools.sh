@@ -18,6 +18,7 @@ php|php-cli|tests of the compatible control listener, and with PHP
 /usr/lib/postgresql/*/bin/postgres|postgresql|tests of the recipes with PostgreSQL
 nginx|nginx|tests behind nginx
 /usr/lib/nginx/modules/ngx_nchan_module.so|libnginx-mod-nchan|benchmarks against Nchan
+redis-server|redis-server|benchmarks against Nchan with Redis
 pushpin|pushpin|benchmarks against Pushpin
 zurl|zurl|benchmarks against Pushpin
 condure|condure|benchmarks against Pushpin
@@ -54,7 +55,7 @@ unshare|util-linux|tests on Node 22 and 24 in Debian 13
 readonly NOT_FOR_SYSTEM='browser|tests of the recipes|Firefox|WebKit|benchmarks|Debian 13|packets|answers nothing|the check|the alerts'
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# tidings: no service starts while the test tools are installed'
-readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql prometheus nats-server'
+readonly SERVICES='apache2 nginx haproxy caddy pushpin zurl condure supervisor postgresql prometheus nats-server redis-server'
 readonly SCOPE=${1-everything}
 readonly PYTHON_DIR=.cache/python
 readonly REQUIREMENTS=scripts/python-requirements.txt

@@ -24,13 +24,18 @@ interface Variant {
   readonly workers: number;
   /** What a stream hears, as `nchan_channel_id` has it. */
   readonly channels: string;
+  /** Port of the Redis that keeps the messages for several servers; default: each for itself. */
+  readonly redis?: number;
 }
 
 const EVERYONE = 'chat';
-const EVERYONE_AND_USER = `${EVERYONE} user-$arg_user`;
+export const EVERYONE_AND_USER = `${EVERYONE} user-$arg_user`;
+
+/** Not inherited from the server around it. */
+const STORE = 'nchan_redis_pass redis;';
 
 /** Publishers may keep their connection. */
-const configuration = ({ folder, port }: Place, { workers, channels }: Variant): string => `
+const configuration = ({ folder, port }: Place, { workers, channels, redis }: Variant): string => `
 load_module ${MODULE};
 daemon off;
 worker_processes ${workers};
@@ -47,14 +52,16 @@ http {
   nchan_shared_memory_size 256M;
   nchan_message_buffer_length 1000;
   nchan_message_timeout 300s;
+  ${redis === undefined ? '' : `upstream redis { nchan_redis_server redis://127.0.0.1:${redis}; }`}
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = /sub {
       nchan_subscriber eventsource;
       nchan_channel_id ${channels};
       nchan_subscriber_first_message newest;
+      ${redis === undefined ? '' : STORE}
     }
-    location = /pub { nchan_publisher; nchan_channel_id $arg_to; }
+    location = /pub { nchan_publisher; nchan_channel_id $arg_to; ${redis === undefined ? '' : STORE} }
   }
 }
 `;
@@ -78,7 +85,7 @@ async function startNginx(owner: Cleanup, variant: Variant): Promise<Place & { p
   return { ...place, pids: childrenOf(pid!) };
 }
 
-async function start(owner: Cleanup, variant: Variant): Promise<RunningPeer> {
+export async function startNchan(owner: Cleanup, variant: Variant): Promise<RunningPeer> {
   const { port, pids } = await startNginx(owner, variant);
   const at = { host: '127.0.0.1', port };
   const path = (index: number) => `/sub?user=${index}`;
@@ -99,14 +106,14 @@ async function start(owner: Cleanup, variant: Variant): Promise<RunningPeer> {
   };
 }
 
-function missing(): string | undefined {
+export function missing(): string | undefined {
   if (programPath('nginx') !== undefined && existsSync(MODULE)) return undefined;
   return 'nginx with Nchan is not installed (Debian: nginx libnginx-mod-nchan)';
 }
 
-const version = (): string => output('nginx', '-v').replace(/^nginx version: /, '');
+export const version = (): string => output('nginx', '-v').replace(/^nginx version: /, '');
 
-const SETTINGS =
+export const SETTINGS =
   '256 MB, 1,000 messages for 300 s, first message `newest`, no authorisation (Nchan asks a backend over HTTP for that)';
 
 const peer = (variant: Variant, settings: string): Peer => ({
@@ -114,7 +121,7 @@ const peer = (variant: Variant, settings: string): Peer => ({
   settings,
   version,
   missing,
-  start: (owner) => start(owner, variant),
+  start: (owner) => startNchan(owner, variant),
 });
 
 /** One worker, so that CPU per delivery is one process's. */

@@ -1,6 +1,7 @@
 /** Every scenario, in the order of the page. */
 import type { Scenario } from '../support/scenario.ts';
 import { bulk } from './bulk.ts';
+import { cluster } from './cluster.ts';
 import { connectStorm } from './connect-storm.ts';
 import { controlCalls } from './control-calls.ts';
 import { controlUnderBroadcast } from './control-under-broadcast.ts';
@@ -31,6 +32,7 @@ export const COMPARISONS: readonly Scenario[] = [
   stuckReaders,
   publishRate,
   bulk,
+  cluster,
 ];
 
 /** Those that ask about something only our own server has. */

@@ -24,8 +24,12 @@ export interface Measuring extends Entrants {
 }
 
 /** Those of the servers that the scenario has figures of. */
-function measured({ ours, rivals, bounds }: Entrants, { rows }: Result): Peer[] {
-  const all = [...ours, ...rivals, ...bounds];
+function measured(
+  { ours, rivals, bounds }: Entrants,
+  own: readonly Peer[],
+  { rows }: Result,
+): Peer[] {
+  const all = [...ours, ...own, ...rivals, ...bounds];
   const names = all.map(({ name }) => name);
   const seen = new Set(rows.map(({ subject }) => serverOf(subject, names)));
   return all.filter(({ name }) => seen.has(name));
@@ -45,13 +49,15 @@ export async function measure(scenario: Scenario, measuring: Measuring): Promise
   console.log(`\n${scenario.name} … (load generator: ${loadGenerator()})`);
   const log = (text: string) => console.log(`  ${text}`);
   const result = await scenario.run({ ours, rivals, runs, scale, log });
-  const peers = measured(measuring, result);
+  const own = scenario.own ?? [];
+  const peers = measured(measuring, own, result);
+  const absent = [...own.filter((peer) => peer.missing() !== undefined), ...measuring.absent];
   const versions = peers.flatMap((peer) => (peer.version ? [[peer.name, peer.version()]] : []));
   const { name, title, how, headline } = scenario;
   const report: Report = {
     ...{ name, kind, title, how, ...(headline && { headline }) },
     ...result,
-    entrants: [...peers.map(entrant), ...measuring.absent.map(leftOut)],
+    entrants: [...peers.map(entrant), ...absent.map(leftOut)],
     machine: { ...machine, ...Object.fromEntries(versions) },
   };
   console.log(`\n${printed(report)}`);

@@ -29,6 +29,8 @@ export interface RunningPeer {
   readonly name: string;
   /** Processes whose CPU and memory are counted: all that a delivery passes through, not their supervisors. */
   readonly pids: readonly number[];
+  /** Of a server of several nodes: which of them serve the streams, and which are what the nodes share. */
+  readonly parts?: { readonly streams: readonly number[]; readonly store: readonly number[] };
   readonly stream: Address;
   readonly emit: Address;
   /** Streams that may wait for their head at a time, for a server that loses some where they are 200. */

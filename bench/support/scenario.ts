@@ -44,6 +44,8 @@ export interface Scenario {
   readonly how: string;
   /** The figure that is plotted and compared, and which way of it is the better one. */
   readonly headline?: { readonly metric: string; readonly better: 'less' | 'more' };
+  /** Servers that take part in nothing else. */
+  readonly own?: readonly Peer[];
   run(settings: Settings): Promise<Result>;
 }
 

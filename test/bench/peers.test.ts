@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { addon } from '../../bench/peers/addon.ts';
 import { rivals } from '../../bench/peers/all.ts';
 import { publicationFor, subscriptionTo, tidings } from '../../bench/peers/tidings.ts';
+import { cluster } from '../../bench/scenarios/cluster.ts';
 import { Cleanup } from '../../bench/support/cleanup.ts';
 import { firstEvent } from '../../bench/support/first-event.ts';
 import type { Publication, RunningPeer, Subscription } from '../../bench/support/peer.ts';
@@ -105,7 +106,7 @@ async function sendsWhatWasMissed(
   for (const texts of arrived()) assert.deepEqual(texts, expected);
 }
 
-for (const peer of [tidings, ...rivals]) {
+for (const peer of [tidings, ...rivals, ...(cluster.own ?? [])]) {
   test(`peers - ${peer.name} delivers to everyone, to one user alone, and what was missed`, {
     skip: peer.missing() ?? false,
   }, async (t) => {
