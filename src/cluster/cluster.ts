@@ -17,8 +17,11 @@ import { Complaints } from '../nats/complaints.ts';
 import { connectTo, type Link, type NatsAddress } from '../nats/connect.ts';
 import { waitFor } from '../nats/patience.ts';
 import type { Presence } from '../presence/roster.ts';
+import { Bulletins, type Change } from './bulletins.ts';
+import { Comings, type Tell } from './comings.ts';
+import type { Present } from './everybody.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { ASK_MS, DO_MS, Inquirer } from './inquirer.ts';
+import { ASK_MS, type AskOptions, DO_MS, Inquirer } from './inquirer.ts';
 import { Members } from './members.ts';
 import type { AnyNodeAnswer, NodeQuestion } from './node-questions.ts';
 import { type AskHere, answerForOther, ownAnswer } from './own-answers.ts';
@@ -26,6 +29,7 @@ import { Responder } from './responder.ts';
 import { RevocationList } from './revocation-list.ts';
 import { notTold, RevocationStream } from './revocation-stream.ts';
 import { nearer, RollCall } from './roll-call.ts';
+import { BULLETIN_SUBJECT } from './subjects.ts';
 
 /** How long one question to JetStream may take, in milliseconds. */
 const NATS_MS = 2_000;
@@ -36,6 +40,8 @@ const FAREWELL_MS = 500;
 export interface ClusterOptions {
   readonly address: NatsAddress;
   readonly replicas: number;
+  /** How long one that left is away, in seconds. */
+  readonly graceSeconds: number;
   readonly logger: Logger;
 }
 
@@ -43,11 +49,15 @@ export interface ClusterOptions {
 export interface OwnNode {
   readonly ask: AskHere;
   readonly statesOf: (users: readonly string[]) => readonly Presence[];
+  /** All who are here. */
+  readonly names: () => Pick<Present, 'users' | 'channels'>;
+  /** Undefined: it has no receiver of webhooks. */
+  readonly tell: Tell | undefined;
 }
 
 export class Cluster {
   readonly node: string;
-  readonly #logger: Logger;
+  readonly #options: ClusterOptions;
   readonly #members: Members;
   readonly #link: Link;
   readonly #heartbeat: Heartbeat;
@@ -55,7 +65,9 @@ export class Cluster {
   readonly #kept: RevocationStream;
   readonly #list: RevocationList;
   readonly #rollCall: RollCall;
+  readonly #bulletins: Bulletins;
   #own: OwnNode | undefined;
+  #comings: Comings | undefined;
   /** Until then others may be here that have not been heard yet. */
   #introduced: Promise<unknown> = Promise.resolve();
 
@@ -68,18 +80,23 @@ export class Cluster {
     });
   }
 
-  constructor({ logger }: ClusterOptions, link: Link, kept: RevocationStream) {
-    this.#logger = logger;
+  constructor(options: ClusterOptions, link: Link, kept: RevocationStream) {
+    this.#options = options;
     this.#link = link;
     this.node = nodeName();
     this.#members = new Members(this.node);
     this.#kept = kept;
     this.#list = new RevocationList({ stream: kept, apply: (all) => this.#apply(all) });
-    const onFault = (error: Error) => logger.warn({ reason: error.message }, STRANGE);
-    this.#inquirer = new Inquirer({ link, members: this.#members, onFault });
+    this.#inquirer = new Inquirer({ link, members: this.#members, onFault: this.#onFault });
     this.#rollCall = new RollCall((users) => this.#ask({ ask: 'states', users }));
+    this.#bulletins = new Bulletins(this.node, (bulletin) => {
+      if (this.#members.hasTeller && link.isUp && !link.connection.isClosed())
+        link.connection.publish(BULLETIN_SUBJECT, JSON.stringify(bulletin));
+    });
     this.#heartbeat = new Heartbeat({
-      ...{ link, members: this.#members, onFault },
+      ...{ link, members: this.#members, onFault: this.#onFault },
+      facts: () => ({ tells: this.#comings !== undefined, newest: this.#bulletins.newest }),
+      onHeard: (beat) => this.#comings?.heard(beat),
       // What was missed while NATS was away, or a question that did not come.
       onBeat: () => void this.#settle(),
     });
@@ -92,23 +109,37 @@ export class Cluster {
     new Responder({
       ...{ connection: this.#link.connection, own: this.node },
       answer: (question) => this.#answer(question),
-      onFault: (error) => this.#logger.warn({ reason: error.message }, STRANGE),
+      onFault: this.#onFault,
     });
     await waitFor(() => this.#list.catchUp(), {
-      logger: this.#logger,
+      logger: this.#options.logger,
       message: (reason) =>
         `NATS does not say which tokens are revoked (${reason}): see that its servers run with JetStream`,
     });
+    this.#comings = own.tell && this.#makeComings(own.tell);
     this.#heartbeat.start();
     this.#introduced = delay(ASK_MS, undefined, { ref: false });
+    void this.#introduced.then(() => this.#comings?.start());
+  }
+
+  /** A name was on no stream of this node, and is on one now, or the other way round. */
+  note(change: Change): void {
+    this.#bulletins.note(change);
+  }
+
+  /** Another node is to tell what comes and goes from now on, if there is one. */
+  retire(): void {
+    this.#comings?.stop();
+    this.#comings = undefined;
+    this.#heartbeat.beat();
   }
 
   /** What all nodes say, this one last: it has the history. */
   async ask<Q extends SharedQuestion>(question: Q): Promise<Heard<AnswerTo<Q>>> {
-    const waitMs = question.ask === 'end' ? DO_MS : ASK_MS;
+    const waitMs = question.ask === 'end' ? DO_MS : undefined;
     const [here, { answers, unheard }] = await Promise.all([
       ownAnswer(this.node, this.#node.ask, question),
-      this.#ask(question, waitMs),
+      this.#ask(question, { waitMs }),
     ]);
     // Each was checked to be one to this question.
     return { answers: [...(answers as readonly AnswerTo<Q>[]), here], unheard };
@@ -135,7 +166,7 @@ export class Cluster {
   async revoke(revocation: Revocation): Promise<Heard<number>> {
     if (!this.#link.isUp) throw notReached();
     const n = await this.#kept.store(revocation);
-    const asked = this.#ask({ ask: 'revoked', through: n }, DO_MS);
+    const asked = this.#ask({ ask: 'revoked', through: n }, { waitMs: DO_MS });
     const own = await this.#list.reach(n).catch((error) => {
       throw notTold(error);
     });
@@ -162,6 +193,8 @@ export class Cluster {
 
   /** Says farewell, so that the others do not wait for it. Idempotent. */
   async close(): Promise<void> {
+    this.#comings?.stop();
+    this.#bulletins.flush();
     this.#heartbeat.stop();
     const { connection } = this.#link;
     const isSent = connection.isClosed() ? undefined : connection.flush().catch(() => {});
@@ -174,14 +207,39 @@ export class Cluster {
     return this.#own;
   }
 
-  async #ask<Q extends NodeQuestion>(question: Q, waitMs?: number) {
+  readonly #onFault = (error: Error): void =>
+    this.#options.logger.warn({ reason: error.message }, STRANGE);
+
+  async #ask<Q extends NodeQuestion>(question: Q, options?: AskOptions) {
     await this.#introduced;
-    return this.#inquirer.ask(question, waitMs);
+    return this.#inquirer.ask(question, options);
+  }
+
+  #makeComings(tell: Tell): Comings {
+    const comings = new Comings({
+      ...{ link: this.#link, members: this.#members, onFault: this.#onFault, tell },
+      graceSeconds: this.#options.graceSeconds,
+      ask: async (node) => (node === this.node ? this.#present() : this.#presentOn(node)),
+    });
+    this.#members.onGone = (node, isLost) => comings.gone(node, isLost);
+    return comings;
+  }
+
+  async #presentOn(node: string): Promise<Present | undefined> {
+    const { answers } = await this.#ask({ ask: 'present' }, { waitMs: DO_MS, to: node });
+    return answers[0];
+  }
+
+  // What waits has a number first, so that the list is of one.
+  #present(): Present {
+    this.#bulletins.flush();
+    return { n: this.#bulletins.newest, ...this.#node.names() };
   }
 
   async #answer(question: NodeQuestion): Promise<AnyNodeAnswer> {
     const { ask, statesOf } = this.#node;
     if (question.ask === 'states') return statesOf(question.users);
+    if (question.ask === 'present') return this.#present();
     if (question.ask === 'revoked') return { count: await this.#list.reach(question.through) };
     return answerForOther(this.node, ask, question);
   }

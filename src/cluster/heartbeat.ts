@@ -10,6 +10,10 @@ const MAX_BEAT_BYTES = 1_024;
 export interface HeartbeatOptions {
   readonly link: Link;
   readonly members: Members;
+  /** Whether it may tell a receiver, and the number of its newest bulletin. */
+  readonly facts: () => Pick<Beat, 'tells' | 'newest'>;
+  /** With each that is heard. */
+  readonly onHeard: (beat: Beat) => void;
   /** With each of its own, but for the first. */
   readonly onBeat: () => void;
   /** Something came that is no heartbeat. */
@@ -18,6 +22,7 @@ export interface HeartbeatOptions {
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
+  #started = Date.now();
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -34,8 +39,14 @@ export class Heartbeat {
     this.#send({ isNew: true });
     this.#timer = setInterval(() => {
       this.#send();
+      this.#options.members.settle();
       this.#options.onBeat();
     }, BEAT_MS).unref();
+  }
+
+  /** Does not wait for its time. */
+  beat(): void {
+    this.#send();
   }
 
   /** Says farewell. */
@@ -47,18 +58,22 @@ export class Heartbeat {
   }
 
   #send(what: Partial<Beat> = {}): void {
-    const { link, members } = this.#options;
+    const { link, members, facts } = this.#options;
     if (this.#isOver || !link.isUp || link.connection.isClosed()) return;
-    const beat: Beat = { node: members.own, isNew: false, isLast: false, ...what };
+    // Another has told since, and knows what: this one is the last to do it again.
+    if (members.wasAway) this.#started = Date.now();
+    const own = { node: members.own, started: this.#started, ...facts() };
+    const beat: Beat = { ...own, isNew: false, isLast: false, ...what };
     link.connection.publish(BEAT_SUBJECT, JSON.stringify(beat));
   }
 
   #take(data: Uint8Array): void {
-    const { members, onFault } = this.#options;
+    const { members, onHeard, onFault } = this.#options;
     try {
       if (data.length > MAX_BEAT_BYTES) throw new Error('too long for a heartbeat');
       const beat = parseAs(beatShape, Buffer.from(data).toString());
-      members.heard(beat);
+      if (!members.heard(beat)) return;
+      if (!beat.isLast) onHeard(beat);
       // Who is new does not wait for the next ones of the others.
       if (beat.isNew && beat.node !== members.own && this.#timer !== undefined) this.#send();
     } catch (error) {

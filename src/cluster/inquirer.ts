@@ -28,6 +28,12 @@ interface Asking {
   readonly done: () => void;
 }
 
+export interface AskOptions {
+  readonly waitMs?: number | undefined;
+  /** Undefined: all others. */
+  readonly to?: string | undefined;
+}
+
 export interface InquirerOptions {
   readonly link: Link;
   readonly members: Members;
@@ -53,11 +59,14 @@ export class Inquirer {
     });
   }
 
-  /** What the others say. Never rejects. */
-  async ask<Q extends NodeQuestion>(question: Q, waitMs = ASK_MS): Promise<Heard<NodeAnswer<Q>>> {
+  /** What the others say, or the one that is asked. Never rejects. */
+  async ask<Q extends NodeQuestion>(
+    question: Q,
+    { waitMs = ASK_MS, to }: AskOptions = {},
+  ): Promise<Heard<NodeAnswer<Q>>> {
     const { members } = this.#options;
-    const others = members.others;
-    const gathered = await this.#gather(question, others, waitMs);
+    const others = to === undefined ? members.others : [to];
+    const gathered = await this.#gather(question, others, { waitMs, to });
     const isWhole = members.isConnected && gathered.length === others.length;
     if (!isWhole) this.unheardCount += 1;
     return {
@@ -69,7 +78,7 @@ export class Inquirer {
   async #gather(
     question: NodeQuestion,
     others: readonly string[],
-    waitMs: number,
+    { waitMs, to }: AskOptions,
   ): Promise<unknown[]> {
     const { link } = this.#options;
     if (others.length === 0 || this.#asking.size >= MAX_ASKING || !link.isUp) return [];
@@ -85,7 +94,7 @@ export class Inquirer {
       const missing = new Set(others);
       const assemblies = new Map<string, Assembly>();
       this.#asking.set(id, { ask: question.ask, missing, assemblies, answers, bytes: 0, done });
-      const text = JSON.stringify({ from: this.#options.members.own, question });
+      const text = JSON.stringify({ from: this.#options.members.own, to, question });
       try {
         link.connection.publish(QUESTION_SUBJECT, text, { reply: `${this.#inbox}.${id}` });
       } catch {

@@ -19,6 +19,7 @@ import type {
   StreamList,
 } from '../hub/questions.ts';
 import type { Presence } from '../presence/roster.ts';
+import type { Present } from './everybody.ts';
 import {
   count,
   either,
@@ -47,6 +48,8 @@ export type NodeQuestion =
   | SharedQuestion
   /** Whether these users are here. */
   | { readonly ask: 'states'; readonly users: readonly string[] }
+  /** All who are here. */
+  | { readonly ask: 'present' }
   /** Have all revocations through this number in force. */
   | { readonly ask: 'revoked'; readonly through: number };
 
@@ -55,7 +58,9 @@ export type NodeAnswer<Q extends NodeQuestion> = Q extends SharedQuestion
   ? AnswerTo<Q>
   : Q extends { ask: 'states' }
     ? readonly Presence[]
-    : Ended;
+    : Q extends { ask: 'present' }
+      ? Present
+      : Ended;
 
 /** What any of them is answered with. */
 export type AnyNodeAnswer = NodeAnswer<NodeQuestion>;
@@ -126,6 +131,7 @@ const QUESTIONS: { readonly [K in NodeQuestion['ask']]: Shape<Asked<K>> } = {
   }),
   end: record<Asked<'end'>>({ ask: oneOf('end'), which: SOME, retryMs: RETRY }),
   states: record<Asked<'states'>>({ ask: oneOf('states'), users: USERS }),
+  present: record<Asked<'present'>>({ ask: oneOf('present') }),
   revoked: record<Asked<'revoked'>>({ ask: oneOf('revoked'), through: count }),
 };
 
@@ -163,6 +169,9 @@ const WITNESS = record<Witness>({
 /** Of a node: its threads tell of a hundred each. */
 const WITNESSES = listOf(WITNESS, 6_500);
 
+/** Of one node; an answer that is longer than may be sent comes first. */
+const EVERY_NAME = listOf(NAME, 10_000_000);
+
 const ENDED = record({ count });
 
 const ANSWERS: { readonly [K in NodeQuestion['ask']]: Shape<AnyNodeAnswer> } = {
@@ -183,6 +192,7 @@ const ANSWERS: { readonly [K in NodeQuestion['ask']]: Shape<AnyNodeAnswer> } = {
   }),
   end: ENDED,
   states: listOf(oneOf('online', 'away', 'offline'), MAX_USERS_ASKED),
+  present: record<Present>({ n: count, users: EVERY_NAME, channels: EVERY_NAME }),
   revoked: ENDED,
 };
 

@@ -3,7 +3,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { NODE_NAME } from './members.ts';
 import { type AnyNodeAnswer, type NodeQuestion, questionShape } from './node-questions.ts';
 import { inParts } from './parts.ts';
-import { parseAs, record } from './shape.ts';
+import { maybe, parseAs, record } from './shape.ts';
 import { QUESTION_SUBJECT } from './subjects.ts';
 
 /** Questions that are being answered at most; who asks more is not answered, and says so. */
@@ -20,7 +20,7 @@ export interface ResponderOptions {
   readonly onFault: (error: Error) => void;
 }
 
-const envelope = record({ from: NODE_NAME, question: questionShape });
+const envelope = record({ from: NODE_NAME, to: maybe(NODE_NAME), question: questionShape });
 
 export class Responder {
   readonly #options: ResponderOptions;
@@ -40,8 +40,8 @@ export class Responder {
     this.#answering += 1;
     const { own, answer, onFault, connection } = this.#options;
     try {
-      const { from, question } = parseAs(envelope, message.string());
-      if (from === own) return;
+      const { from, to = own, question } = parseAs(envelope, message.string());
+      if (from === own || to !== own) return;
       const parts = inParts(own, JSON.stringify(await answer(question)));
       if (connection.isClosed()) return;
       if (parts === undefined) throw new Error('an answer to another node is too large to be sent');

@@ -3,6 +3,9 @@
 /** Heartbeats of all nodes. */
 export const BEAT_SUBJECT = 'tidings.n.hb';
 
+/** Who comes to a node, and who goes. */
+export const BULLETIN_SUBJECT = 'tidings.n.b';
+
 /** Questions to all nodes. */
 export const QUESTION_SUBJECT = 'tidings.n.q';
 

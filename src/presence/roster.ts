@@ -17,6 +17,8 @@ export interface RosterOptions {
   readonly graceSeconds: number;
   /** Somebody came who was offline, or has become offline. */
   readonly onChange?: (name: string, isHere: boolean) => void;
+  /** Somebody is online, or is no more: away, or come back. */
+  readonly onMove?: (name: string, isOnline: boolean) => void;
   readonly maxAway?: number;
   /** Seconds of a monotonic clock. */
   readonly now?: () => number;
@@ -42,6 +44,7 @@ export class Roster {
     const count = this.#online.get(name) ?? 0;
     this.#online.set(name, count + 1);
     if (count > 0) return;
+    this.#options.onMove?.(name, true);
     this.settle();
     if (!this.#away.delete(name)) this.#options.onChange?.(name, true);
   }
@@ -51,6 +54,7 @@ export class Roster {
     const count = this.#online.get(name) ?? 0;
     if (count > 1) return void this.#online.set(name, count - 1);
     if (!this.#online.delete(name)) return;
+    this.#options.onMove?.(name, false);
     this.#away.set(name, this.#now());
     this.settle();
   }
@@ -60,6 +64,11 @@ export class Roster {
     if (this.#away.size === 0) return 'offline';
     this.settle();
     return this.#away.has(name) ? 'away' : 'offline';
+  }
+
+  /** All who are online. */
+  get online(): string[] {
+    return [...this.#online.keys()];
   }
 
   /** Names that are online. */

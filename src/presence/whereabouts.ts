@@ -9,7 +9,9 @@ export interface WhereaboutsOptions {
   /** How long one that left is away, in seconds. */
   readonly graceSeconds: number;
   /** A user or a channel has come, or has been away for the grace. */
-  readonly onChange?: ((what: Attendee, name: string, isHere: boolean) => void) | undefined;
+  readonly onChange?: OnAttendance | undefined;
+  /** A user or a channel has a stream, or has none any more. */
+  readonly onMove?: OnAttendance | undefined;
 }
 
 export class Whereabouts {
@@ -19,10 +21,14 @@ export class Whereabouts {
   #isStarted = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ graceSeconds, onChange }: WhereaboutsOptions) {
+  constructor({ graceSeconds, onChange, onMove }: WhereaboutsOptions) {
     this.#graceSeconds = graceSeconds;
     const rosterOf = (what: Attendee) =>
-      new Roster({ graceSeconds, onChange: (name, isHere) => onChange?.(what, name, isHere) });
+      new Roster({
+        graceSeconds,
+        onChange: (name, isHere) => onChange?.(what, name, isHere),
+        onMove: (name, isHere) => onMove?.(what, name, isHere),
+      });
     this.users = rosterOf('user');
     this.channels = rosterOf('channel');
   }

@@ -9,5 +9,6 @@ export async function openCluster(config: Config, logger: Logger): Promise<Clust
   if (config.nats.length === 0) return undefined;
   const { Cluster } = await import('../cluster/cluster.ts');
   const replicas = config['nats-replicas'];
-  return Cluster.open({ address: addressOf(config), replicas, logger });
+  const graceSeconds = config.grace;
+  return Cluster.open({ address: addressOf(config), replicas, graceSeconds, logger });
 }

@@ -1,13 +1,13 @@
 /** Who is there, for the control port: put together here, so that the server knows one thing of it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster, OwnNode } from '../cluster/cluster.ts';
+import type { Tell } from '../cluster/comings.ts';
 import type { Config } from '../config/config.ts';
 import { ExplainingDesk } from '../control/explaining.ts';
 import { PresenceDesk } from '../control/presence.ts';
 import { RevocationDesk } from '../control/revocations.ts';
 import type { Route } from '../control/router.ts';
 import type { Fronts } from '../front/front.ts';
-import type { OnAttendance } from '../hub/attendance.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type Measures, single } from '../hub/measures.ts';
 import type { Revocation } from '../hub/revocations.ts';
@@ -48,12 +48,16 @@ export class People {
   readonly #whereabouts: Whereabouts;
   #receipts: Receipts | undefined;
 
-  constructor(config: Config, logger: Logger) {
+  /** `cluster` is undefined where this is the only node. */
+  constructor(config: Config, logger: Logger, cluster: Cluster | undefined) {
     this.#config = config;
-    this.#webhooks = webhooksOf(config, logger);
+    this.#webhooks = webhooksOf(config, { logger, node: cluster?.node });
+    const tell = this.#webhooks && changesFor(this.#webhooks);
     this.#whereabouts = new Whereabouts({
       graceSeconds: config.grace,
-      onChange: this.#webhooks && changesFor(this.#webhooks),
+      // Of several nodes one tells, and not of itself alone.
+      onChange: cluster === undefined ? tell && ((...change) => tell(change, false)) : undefined,
+      onMove: cluster && ((what, name, isHere) => cluster.note({ what, name, isHere })),
     });
   }
 
@@ -89,9 +93,18 @@ export class People {
 
   /** What this node knows by itself, for the others. */
   ownNode({ fronts, history }: Pick<PeopleParts, 'fronts' | 'history'>): OwnNode {
+    const webhooks = this.#webhooks;
     return {
       ask: inquiry(fronts, history),
       statesOf: (users) => this.#statesOf(users),
+      names: () => ({
+        users: this.#whereabouts.users.online,
+        channels: this.#whereabouts.channels.online,
+      }),
+      tell: webhooks && {
+        change: changesFor(webhooks),
+        lost: (node) => webhooks.tell('webhook.gap', { lostNode: node }),
+      },
     };
   }
 
@@ -161,19 +174,26 @@ export class People {
   }
 }
 
-function webhooksOf(config: Config, logger: Logger): Webhooks | undefined {
+function webhooksOf(
+  config: Config,
+  { logger, node }: { logger: Logger; node: string | undefined },
+): Webhooks | undefined {
   if (config.webhook === '') return undefined;
   const both = [config['webhook-secret'], config['previous-webhook-secret']];
   return new Webhooks({
     url: config.webhook,
     secrets: both.filter((secret) => secret !== ''),
     logger,
+    node,
   });
 }
 
 const changesFor =
-  (webhooks: Webhooks): OnAttendance =>
-  (what, name, isHere) => {
-    if (what === 'user') webhooks.tell(isHere ? 'user.online' : 'user.offline', { userId: name });
-    else webhooks.tell(isHere ? 'channel.occupied' : 'channel.vacated', { channel: name });
+  (webhooks: Webhooks): Tell['change'] =>
+  ([what, name, isHere], isAgain) => {
+    const again = isAgain ? { again: true } : {};
+    if (what === 'user')
+      webhooks.tell(isHere ? 'user.online' : 'user.offline', { userId: name, ...again });
+    else
+      webhooks.tell(isHere ? 'channel.occupied' : 'channel.vacated', { channel: name, ...again });
   };

@@ -85,7 +85,7 @@ export class Server {
     this.#epoch = backplane?.epoch ?? newEpoch();
     this.#logger = logger;
     const tally = new Tally();
-    this.#people = new People(config, logger);
+    this.#people = new People(config, logger, cluster);
     this.#connections = new Connections(this.#files, logger, tally);
     this.#keys = keyMemory(config);
     this.#handover = new Handover(config.snapshot, logger, this.#keys);
@@ -182,6 +182,7 @@ export class Server {
     const isHandedOver = this.#handover.isWanted && this.#control.phase === 'serving';
     this.#control.phase = isHandedOver ? 'leaving' : 'closed';
     this.#fronts.refuse();
+    this.#cluster?.retire();
     if (!isHandedOver) this.#refuseControl();
     await this.#endStreams();
     const missedWebhooks = await this.#people.leave(this.#haste.signal);

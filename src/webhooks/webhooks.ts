@@ -25,6 +25,8 @@ export interface WebhooksOptions {
   /** Each signs: the present one and, while they change, the previous one. */
   readonly secrets: readonly string[];
   readonly logger: Logger;
+  /** Which of several nodes this is: each numbers its own events. */
+  readonly node?: string | undefined;
   readonly maxWaitingBytes?: number;
   /** When it is tried again first and at most, in milliseconds. */
   readonly retryMs?: readonly [first: number, most: number];
@@ -117,7 +119,9 @@ export class Webhooks {
 
   async #deliver(events: readonly WebhookEvent[]): Promise<void> {
     const id = `msg_${randomUUID()}`;
-    const body = JSON.stringify({ type: 'batch', timestamp: new Date().toISOString(), events });
+    const { node } = this.#options;
+    const timestamp = new Date().toISOString();
+    const body = JSON.stringify({ type: 'batch', timestamp, node, events });
     const [first, most] = this.#options.retryMs ?? [1_000, 60_000];
     for (let retryMs = first; !this.#stop.signal.aborted; retryMs = Math.min(most, 2 * retryMs)) {
       const status = await this.#send(id, body);

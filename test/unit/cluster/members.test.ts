@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import { type Beat, MAX_MEMBERS, Members, SILENT_MS } from '../../../src/cluster/members.ts';
 
 const beat = (node: string, more: Partial<Beat> = {}): Beat => {
-  return { node, isNew: false, isLast: false, ...more };
+  return { node, started: 1, tells: false, newest: 0, isNew: false, isLast: false, ...more };
 };
 
 function started() {
   const clock = { now: 0 };
   const members = new Members('a', () => clock.now);
+  const gone: string[] = [];
+  members.onGone = (node, isLost) => gone.push(`${node} ${isLost ? 'lost' : 'left'}`);
   const names = () => members.others.join('');
   /** Each of these is heard every second. */
   const pass = (ms: number, heard: string) => {
@@ -18,11 +20,11 @@ function started() {
       for (const node of heard) members.heard(beat(node));
     }
   };
-  return { clock, members, names, pass };
+  return { clock, members, gone, names, pass };
 }
 
 test('members - one that is not heard for six seconds is lost, one that says farewell at once', () => {
-  const { members, names, pass } = started();
+  const { members, gone, names, pass } = started();
   pass(10_000, 'abc');
   assert.equal(names(), 'bc');
   members.heard(beat('c', { isLast: true }));
@@ -31,6 +33,7 @@ test('members - one that is not heard for six seconds is lost, one that says far
   assert.equal(names(), 'b');
   pass(1_000, 'a');
   assert.equal(names(), '');
+  assert.deepEqual(gone, ['c left', 'b lost']);
 });
 
 test('members - a node that hears nothing takes nobody for lost, and those it hears again have time', () => {
@@ -52,4 +55,21 @@ test('members - past the bound further ones are not listened to', () => {
   assert.equal(members.others.length, MAX_MEMBERS);
   pass(1_000, 'a');
   assert.equal(members.isConnected, true);
+});
+
+test('members - of those that have a receiver the oldest tells, and none while this node is cut off', () => {
+  const { clock, members } = started();
+  members.heard(beat('a', { started: 3, tells: true }));
+  assert.equal(members.teller, 'a');
+  members.heard(beat('c', { started: 2, tells: true }));
+  members.heard(beat('b', { started: 2, tells: true }));
+  members.heard(beat('d'));
+  assert.equal(members.teller, 'b');
+  members.heard(beat('b', { started: 2 }));
+  assert.equal(members.teller, 'c');
+  members.heard(beat('c', { isLast: true }));
+  assert.equal(members.teller, 'a');
+  clock.now += SILENT_MS;
+  assert.equal(members.teller, undefined);
+  assert.equal(members.hasTeller, true);
 });
