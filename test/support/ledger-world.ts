@@ -8,13 +8,16 @@ import { OneServer, type Way } from './ledger-post.ts';
 import { Random } from './prng.ts';
 import { freePort } from './proxy.ts';
 import type { SpawnedServer } from './spawn-server.ts';
+import { takes } from './takes.ts';
+import { randomTree, type Tree } from './tree.ts';
 import { eventually } from './wait.ts';
 
 const CHANNELS = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
 
-/** Channels in a tree, and prefixes that take some of them. */
-const BRANCHES = ['shop/1', 'shop/eu/2', 'shop/eu/3', 'shop/us/4/a', 'mail/5'];
-const PREFIXES = ['shop/*', 'shop/eu/*', 'shop/us/4/*', 'mail/*'];
+/** Further channels where there are prefixes: a tree of its own for each test. */
+const BRANCH_COUNT = 15;
+
+const NO_TREE: Tree = { names: [], prefixes: [] };
 
 /** Channels of one client, and of one emit, at most. */
 const MOST_CHANNELS = 4;
@@ -32,7 +35,7 @@ export interface ClientChoices
 }
 
 export interface WorldOptions {
-  /** True: there is a tree of channels besides, and clients name some by prefix. */
+  /** True: there is a random tree of channels besides, and clients name some by prefix. */
   readonly hasPrefixes?: boolean;
   /** How emits go; default: to the server, each once. */
   readonly way?: Way;
@@ -55,8 +58,11 @@ export class World {
   constructor(t: TestContext, server: SpawnedServer, options: WorldOptions = {}) {
     const { hasPrefixes = false, way = new OneServer(server.controlUrl) } = options;
     this.#t = t;
-    this.#channels = hasPrefixes ? [...CHANNELS, ...BRANCHES] : CHANNELS;
-    this.#names = hasPrefixes ? [...this.#channels, ...PREFIXES] : CHANNELS;
+    const { names, prefixes } = hasPrefixes ? randomTree(this.random, BRANCH_COUNT) : NO_TREE;
+    this.#channels = [...CHANNELS, ...names];
+    // Something is to come to each of them.
+    const isAbove = (prefix: string) => names.some((name) => takes([prefix], name));
+    this.#names = [...this.#channels, ...prefixes.filter(isAbove)];
     this.emitter = new Emitter(way, this.random);
     t.diagnostic(`seed ${this.random.seed}`);
     t.after(() => {

@@ -10,6 +10,7 @@ import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
 import { Random } from '../../support/prng.ts';
 import { takes } from '../../support/takes.ts';
+import { randomTree } from '../../support/tree.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -17,19 +18,6 @@ const USERS = ['ann', 'bob', 'eve'];
 const STEPS = 6_000;
 const CLIENTS = 12;
 const TTL_SECONDS = 60;
-
-/** Names of up to ten levels, and prefixes above some of them. */
-function randomTree(random: Random): { names: string[]; prefixes: string[] } {
-  const names = new Set(['a', 'a/', 'b', 'b*', 'a/*/c']);
-  const prefixes = new Set<string>();
-  while (names.size < 40) {
-    const levels = Array.from({ length: 1 + random.below(10) }, () => random.pick(['a', 'b', 'c']));
-    names.add(levels.join('/'));
-    const depth = 1 + random.below(Math.min(levels.length, 8));
-    prefixes.add(`${levels.slice(0, depth).join('/')}/*`);
-  }
-  return { names: [...names], prefixes: [...prefixes] };
-}
 
 interface Emit {
   readonly n: number;
@@ -124,7 +112,7 @@ interface Limits {
 class Model {
   readonly random = new Random();
   readonly #limits: Limits;
-  readonly #tree = randomTree(this.random);
+  readonly #tree = randomTree(this.random, 40);
   readonly #clients: Client[];
   readonly #emits: Emit[] = [];
   #now = 0;
