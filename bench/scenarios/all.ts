@@ -12,6 +12,7 @@ import { manyPublishers } from './many-publishers.ts';
 import { oneUser } from './one-user.ts';
 import { ownChannels } from './own-channels.ts';
 import { prefixes } from './prefixes.ts';
+import { presence } from './presence.ts';
 import { publishRate } from './publish-rate.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { scraped } from './scrape.ts';
@@ -45,6 +46,7 @@ const OURS_ONLY: readonly Scenario[] = [
   controlUnderBroadcast,
   slowCrowd,
   scraped,
+  presence,
 ];
 
 export const SCENARIOS: readonly Scenario[] = [...COMPARISONS, ...OURS_ONLY];
