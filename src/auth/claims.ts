@@ -18,8 +18,14 @@ export const MAX_CHANNELS_PER_TOKEN = 100;
  */
 export const CLOCK_TOLERANCE_SECONDS = 60;
 
-/** Longest `jti` that can be revoked, in characters. */
+/** Longest `jti` that can be revoked, in characters: code points, as a schema counts them. */
 export const MAX_TOKEN_ID_LENGTH = 256;
+
+/** Whether a token can be named by it. */
+export const isTokenId = (id: string): boolean =>
+  id !== '' &&
+  (id.length <= MAX_TOKEN_ID_LENGTH ||
+    (id.length <= 2 * MAX_TOKEN_ID_LENGTH && [...id].length <= MAX_TOKEN_ID_LENGTH));
 
 /** What a verified token allows. */
 export interface Grant {
@@ -136,7 +142,7 @@ function checkBegun(claim: string, time: unknown, now: number): number | undefin
 // Tokens were good with any `jti`, and stay so; one that cannot be named cannot be revoked by it.
 function tokenIdOf(jti: unknown): string | undefined {
   const id = numberAsName(jti);
-  return typeof id === 'string' && id !== '' && id.length <= MAX_TOKEN_ID_LENGTH ? id : undefined;
+  return typeof id === 'string' && isTokenId(id) ? id : undefined;
 }
 
 function checkOneOf(

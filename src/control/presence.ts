@@ -139,9 +139,8 @@ function streamIn(fields: Fields): Pick<Selection, 'id' | 'node'> {
   const value = fields.values.get('stream');
   if (value === undefined) return {};
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  const [, node, digits] = /^(?:([a-z0-9]{1,16})-)?([1-9]\d{0,15})$/.exec(text) ?? [];
-  const id = Number(digits);
-  if (Number.isSafeInteger(id)) return { id, node };
+  const [, node, digits] = /^(?:([a-z0-9]{1,16})-)?([1-9]\d{0,14})$/.exec(text) ?? [];
+  if (digits !== undefined) return { id: Number(digits), node };
   throw invalid('stream must be the id of a stream, as GET /users/{id}/ gives it');
 }
 

@@ -1,6 +1,6 @@
 /** What the bodies of `/emit/` and `/token/` must hold; everything else in them is ignored. */
 import type { NewToken } from '../auth/auth.ts';
-import { MAX_CHANNELS_PER_TOKEN, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
+import { isTokenId, MAX_CHANNELS_PER_TOKEN, MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
 import {
   checkName,
   EVERYONE,
@@ -101,7 +101,7 @@ export function parseTokenRequest(fields: Fields, context: TokenContext): NewTok
 /** The id of a token; undefined when it is not given. @throws TidingsError `FIELD_INVALID` */
 export function tokenIdOf(fields: Fields, name: string): string | undefined {
   const id = textOf(fields, name);
-  if (id === undefined || (id !== '' && id.length <= MAX_TOKEN_ID_LENGTH)) return id;
+  if (id === undefined || isTokenId(id)) return id;
   return invalid(`${name} must have 1 to ${MAX_TOKEN_ID_LENGTH} characters`);
 }
 

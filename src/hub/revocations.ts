@@ -1,7 +1,7 @@
 /** Tokens that count no more, though they are rightly signed and not expired. */
 import { TidingsError } from '../errors.ts';
 
-/** Revocations kept at most: about 20 MB. None is ever dropped before its time. */
+/** Revocations kept at most: about 20 MB, with the longest names 100. None is ever dropped before its time. */
 export const MAX_REVOCATIONS = 100_000;
 
 /** `user`: all tokens of a user that were made before a moment. `token`: the one with this `jti`. */

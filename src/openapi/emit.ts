@@ -12,14 +12,14 @@ import type { ErrorCode } from '../errors.ts';
 import { MAX_OFFLINE_TOLD } from '../presence/absentees.ts';
 import { SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
 import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
-import { emitChannel, oneOrMore } from './schemas.ts';
+import { bytesAtMost, emitChannel, oneOrMore } from './schemas.ts';
 
 const EVENT: Part = {
   type: 'string',
-  maxLength: MAX_NAME_BYTES,
+  ...bytesAtMost(MAX_NAME_BYTES),
   // Not `.`: in some dialects it stands for a line end, too.
   pattern: `^(?!${SYSTEM_EVENT_PREFIX.replace('.', '\\.')})[^\\r\\n\\u0000]*$`,
-  description: `The name of the event; \`${SYSTEM_EVENT_PREFIX}\` is the server's own.`,
+  description: `The name of the event, at most ${MAX_NAME_BYTES} bytes of UTF-8; \`${SYSTEM_EVENT_PREFIX}\` is the server's own.`,
 };
 
 const PAYLOAD: Part = {
@@ -143,13 +143,19 @@ const ONE: Part = {
   },
 };
 
+// The addon ends a value at the first byte that is not ASCII.
+const VALUE_ENDS = '[ \\t]*(?:[^\\x00-\\x7f].*)?$';
+const IN_QUOTES = `"[!-~]{${MAX_KEY_LENGTH - 1},${MAX_KEY_LENGTH}}"`;
+
 const KEY_HEADER: Part = {
   name: 'Idempotency-Key',
   in: 'header',
-  // The addon ends a value at the first byte that is not ASCII.
-  schema: { ...KEY, pattern: `^[ \\t]*[!-~]{0,${MAX_KEY_LENGTH}}[ \\t]*([^\\x00-\\x7f].*)?$` },
+  schema: {
+    ...KEY,
+    pattern: `^[ \\t]*(?!""${VALUE_ENDS})(?:[!-~]{0,${MAX_KEY_LENGTH}}|${IN_QUOTES})${VALUE_ENDS}`,
+  },
   description:
-    'The key of the event; of many, with the number of each that has no key of its own. An empty one is none, and what stands behind a character that is not ASCII is not seen.',
+    'The key of the event; of many, with the number of each that has no key of its own. With quotes around it or without. An empty one is none, and what stands behind a character that is not ASCII is not seen.',
 };
 
 const MANY: Part = {

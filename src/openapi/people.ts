@@ -213,7 +213,7 @@ const someOf = (properties: Readonly<Record<string, Part>>): Part => ({
 });
 
 const STREAM_ID: Part = { type: 'string', pattern: '^([a-z0-9]{1,16}-)?[1-9][0-9]{0,14}$' };
-const STREAM_NUMBER: Part = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER };
+const STREAM_NUMBER: Part = { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 };
 
 const DISCONNECT: Endpoint = {
   id: 'disconnect',

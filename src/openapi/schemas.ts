@@ -33,11 +33,32 @@ const PROBLEM_MEMBERS = {
   message: SENTENCE,
 };
 
+/** The first characters that take two, three and four bytes in UTF-8, and the last of all. */
+const WIDE = [
+  [2, '\u0080'],
+  [3, '\u0800'],
+  [4, '\u{10000}'],
+] as const;
+const LAST = '\u{10ffff}';
+
+/**
+ * Text of at most so many bytes of UTF-8, as far as a schema can say that: it has no sums. So a text whose
+ * characters are of several lengths may be as it says, and yet too long.
+ */
+export const bytesAtMost = (max: number): Part => ({
+  maxLength: max,
+  allOf: WIDE.map(([bytes, first]) => {
+    const [wide, narrow] = [`[${first}-${LAST}]`, `[^${first}-${LAST}]`];
+    const most = Math.floor(max / bytes);
+    return { pattern: `^(?:${narrow}*${wide}){0,${most}}${narrow}*$` };
+  }),
+});
+
 export const SCHEMAS: Readonly<Record<string, Part>> = {
   Name: {
     type: 'string',
     minLength: 1,
-    maxLength: MAX_NAME_BYTES,
+    ...bytesAtMost(MAX_NAME_BYTES),
     pattern: NAME_PATTERN,
     description: `A user or a channel: 1 to ${MAX_NAME_BYTES} bytes of UTF-8 without control or invisible characters, and without spaces but plain ones between others.`,
     examples: ['42', 'orders/eu'],

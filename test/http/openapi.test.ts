@@ -97,6 +97,93 @@ test('contract - channels by prefix: what tokens may name, and emits not', async
   assert.deepEqual(answers, [none, token, token, token, none, both, both, both]);
 });
 
+test('contract - texts at their limits, of whatever characters', async (t) => {
+  const { controlUrl } = await startServer(t);
+  const check = checkerOf(t, await contractOf(controlUrl));
+  const schemaOf = (path: string) =>
+    `/paths/${path.replaceAll('/', '~1')}/post/requestBody/content/application~1json/schema`;
+  const assertSame = async (path: string, body: object, isGood: boolean) => {
+    const { status } = await post(`${controlUrl}${path}`, body);
+    const both = [status === 200, await check(schemaOf(path), body)];
+    assert.deepEqual(both, [isGood, isGood], `${path} ${JSON.stringify(body)}`);
+  };
+  const news = { channel: 'news', data: '' };
+  for (const [character, most] of [
+    ['x', 256],
+    ['é', 128],
+    ['€', 85],
+    ['😀', 64],
+  ] as const)
+    for (const length of [most, most + 1]) {
+      const name = character.repeat(length);
+      const isGood = length === most;
+      await assertSame('/emit/', { ...news, userId: name }, isGood);
+      await assertSame('/emit/', { ...news, userId: ['a', 'b'], channel: ['c', name] }, isGood);
+      await assertSame('/emit/', { ...news, userId: 'ann', event: name }, isGood);
+      await assertSame('/token/', { userId: 'ann', channel: name, exp: 60 }, isGood);
+    }
+  // Of these every character counts as one.
+  for (const character of ['x', '😀'])
+    for (const length of [256, 257]) {
+      const jti = character.repeat(length);
+      await assertSame('/token/', { userId: 'a', channel: 'b', exp: 60, jti }, length === 256);
+      await assertSame('/revoke/', { tokenId: jti, ttl: 60 }, length === 256);
+    }
+  for (const [stream, isGood] of [
+    [999_999_999_999_999, true],
+    [1_000_000_000_000_000, false],
+  ] as const)
+    for (const id of [stream, String(stream)])
+      await assertSame('/disconnect/', { stream: id }, isGood);
+  const users = (count: number) => Array.from({ length: count }, () => 'ann');
+  for (const [count, isGood] of [
+    [10_000, true],
+    [10_001, false],
+  ] as const)
+    await assertSame('/emit/', { ...news, userId: users(count) }, isGood);
+  for (const count of [100, 101]) {
+    const channel = users(count);
+    await assertSame('/emit/', { ...news, userId: 'a', channel }, count === 100);
+    await assertSame('/token/', { userId: 'a', channel, exp: 60 }, count === 100);
+  }
+});
+
+test('contract - a revocation by a long jti is of its token', async (t) => {
+  const { controlUrl, eventsUrl } = await startServer(t);
+  const jti = '😀'.repeat(256);
+  const token = tokenFor('ann', 'news', { claims: { jti } });
+  await post(`${controlUrl}/revoke/`, { tokenId: jti, ttl: 60 });
+  assert.equal((await fetch(eventsUrl, { headers: bearer(token) })).status, 204);
+});
+
+test('contract - the header of a key, with its quotes or without', async (t) => {
+  const { controlUrl } = await startServer(t);
+  const check = checkerOf(t, await contractOf(controlUrl));
+  const long = 'k'.repeat(256);
+  const cases: [string, boolean][] = [
+    ['', true],
+    ['"', true],
+    ['""', false],
+    ['"k"', true],
+    [long, true],
+    [`${long}k`, false],
+    [`"${long}"`, true],
+    [`"${long.slice(1)}"`, true],
+    [`"${long}k"`, false],
+    [`"${long}`, false],
+    ['a b', false],
+  ];
+  for (const [key, isGood] of cases) {
+    const response = await fetch(`${controlUrl}/emit/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      body: JSON.stringify({ userId: 'ann', channel: 'news', data: '' }),
+    });
+    const schema = '/paths/~1emit~1/post/parameters/0/schema';
+    assert.deepEqual([response.status === 200, await check(schema, key)], [isGood, isGood], key);
+  }
+});
+
 test('contract - what comes on streams is what it says, events of every kind', async (t) => {
   const args = ['-history-ttl', '1', '-heartbeat', '1'];
   const running = await startServer(t, args);
