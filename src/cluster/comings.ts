@@ -105,6 +105,8 @@ export class Comings {
 
   #take(data: Uint8Array): void {
     if (data.length > MAX_BULLETIN_BYTES) throw new Error('too long for a bulletin');
-    this.#everybody.take(parseAs(bulletinShape, Buffer.from(data).toString()));
+    const bulletin = parseAs(bulletinShape, Buffer.from(data).toString());
+    // Of others it would never be known that they are gone. What this one says counts when it is heard again.
+    if (this.#options.members.has(bulletin.node)) this.#everybody.take(bulletin);
   }
 }

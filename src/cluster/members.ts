@@ -101,6 +101,10 @@ export class Members {
     return [...this.#members.keys()].filter((node) => node !== this.own);
   }
 
+  has(node: string): boolean {
+    return this.#members.has(node);
+  }
+
   /** Of those that may tell a receiver, the one that does: the oldest. None while this node is cut off. */
   get teller(): string | undefined {
     if (!this.isConnected) return undefined;

@@ -35,9 +35,14 @@ const tellers = ({ requests }: Receiver): unknown[] => [
 test('webhooks - of two nodes one tells: a user who is on either is told once, and gone when on none', {
   skip,
 }, async (t) => {
-  const { urls } = await startNats(t);
+  const { urls, connection } = await startNats(t);
   const { there, args } = await receiver(t);
   const [a, b] = await twoNodes(t, urls, args);
+  // From a node that was never heard to live, and from nobody.
+  const changes = [{ what: 'user', name: 'stranger', isHere: true }];
+  for (const strange of [{ node: 'nobody', n: 1, changes }, { node: 'nobody' }])
+    connection.publish('tidings.n.b', JSON.stringify(strange));
+  await connection.flush();
   const first = await openOn(t, a, 'ann', 'news');
   const second = await openOn(t, b, 'ann', 'news');
   await isTold(there, 'channel.occupied news');
