@@ -153,7 +153,7 @@ test('recipes - web push: the page subscribes, and its service worker shows what
   await browser.addCookies([{ name: 'session', value: 'b-session', url: door.url }]);
   const page = await browser.newPage();
   await page.goto(`${door.url}/push`);
-  await page.setContent('<button id="notify">Notify me</button>');
+  await page.evaluate(`document.body.innerHTML = '<button id="notify">Notify me</button>'`);
   await page.evaluate(`PushManager.prototype.subscribe = async (options) => {
     globalThis.options = options;
     return ${JSON.stringify(device.subscription)};
