@@ -104,7 +104,7 @@ test('bulk - a connection cut in the middle leaves what was whole, and nothing o
 });
 
 test('bulk - an answer in the middle of a body ends the connection, a bug of ours too', async (t) => {
-  const running = await startServer(t, ['-threads', '1']);
+  const running = await startServer(t);
   running.server.hub.append = () => {
     throw new Error('a bug');
   };
