@@ -25,7 +25,7 @@ const firstTold = ({ told }: Receiver): string[] =>
     .map(({ type, data }) => `${type} ${data['userId'] ?? data['channel'] ?? ''}`);
 
 const isTold = (there: Receiver, what: string): Promise<boolean> =>
-  eventually(() => firstTold(there).includes(what), { withinMs: 15_000, what });
+  eventually(() => firstTold(there).includes(what), { withinMs: 25_000, what });
 
 /** Names of the nodes that told, in the order in which they began. */
 const tellers = ({ requests }: Receiver): unknown[] => [
@@ -71,7 +71,7 @@ test('webhooks - when the node that tells is stopped or killed the next one goes
   const { urls } = await startNats(t);
   const { there, args } = await receiver(t);
   const nodeArgs = ['-nats', urls, ...args];
-  const first = await spawnServer(t, nodeArgs);
+  const first = await spawnServer(t, [...nodeArgs, '-drain', '1']);
   const second = await spawnServer(t, nodeArgs);
   const third = await startServer(t, nodeArgs);
   await acquainted([first, second, third]);
@@ -81,11 +81,14 @@ test('webhooks - when the node that tells is stopped or killed the next one goes
   await isTold(there, 'channel.occupied c');
   assert.equal(tellers(there).length, 1);
 
-  assert.equal(await first.stop(), 0);
-  await isTold(there, 'user.offline ann');
+  const stopped = first.stop();
+  await eventually(() => first.log().some(({ msg }) => msg === 'draining'));
   await openOn(t, third, 'joe', 'c');
   await isTold(there, 'user.online joe');
+  // Not by the one that leaves.
   assert.equal(tellers(there).length, 2);
+  assert.equal(await stopped, 0);
+  await isTold(there, 'user.offline ann');
   assert.equal(firstTold(there).filter((what) => what.startsWith('webhook.gap')).length, 0);
 
   second.process.kill('SIGKILL');
