@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { OPTIONS } from '../../src/config/options.ts';
+import { CLUSTER_CATALOGUE } from '../../src/metrics/catalogue.ts';
 import { scrape } from '../support/metrics.ts';
 import { asFile, promtool, withoutPromtool } from '../support/promtool.ts';
 import { startServer } from '../support/server.ts';
@@ -46,6 +47,7 @@ test('grafana - what it asks is told by a server', async (t) => {
   const told = [...(await scrape(await startServer(t))).keys()].map((key) =>
     key.replace(/\{.*/, ''),
   );
+  told.push(...CLUSTER_CATALOGUE.map(({ name }) => name)); // with -nats
   for (const expr of EXPRESSIONS) {
     const names = [...expr.matchAll(/\b(?:tidings|process)_\w+/g)].map(([name]) => name);
     assert.ok(names.length > 0, expr);
