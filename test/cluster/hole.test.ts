@@ -9,7 +9,7 @@ import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
 
 /** Of 4 KB: many answers of NATS, of which the first few are on their way at a time. */
-const EVENTS = 3_000;
+const EVENTS = 2_000;
 const AT_A_TIME = 100;
 const DATA = 'x'.repeat(4_000);
 

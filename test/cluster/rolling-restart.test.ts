@@ -9,7 +9,7 @@ import { eventually } from '../support/wait.ts';
 
 const CLIENTS = 200;
 const EMITS_PER_SECOND = 200;
-const DRAIN_SECONDS = 2;
+const DRAIN_SECONDS = 1;
 
 withoutNats();
 for (const program of ONE_PROGRAM)
