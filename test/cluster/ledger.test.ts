@@ -92,8 +92,7 @@ async function keepBooks(t: TestContext, program: string): Promise<void> {
     const what = `${count} more emits to be acknowledged`;
     // One that is sent now: those before it may have been acknowledged already.
     await within(world.emitter.mark(['nobody']), { withinMs: 60_000, what });
-    const goal = world.emitter.acked + count;
-    await eventually(() => world.emitter.acked >= goal, { withinMs: 60_000, what });
+    await world.moreAcked(count);
   };
   const emitting = world.emitter.run(world.plan, {
     count: Number.MAX_SAFE_INTEGER,

@@ -5,7 +5,6 @@ import { AnyServer } from '../support/ledger-post.ts';
 import { World } from '../support/ledger-world.ts';
 import { ONE_PROGRAM, startNats, withoutNats } from '../support/nats.ts';
 import { spawnServer } from '../support/spawn-server.ts';
-import { eventually } from '../support/wait.ts';
 
 const CLIENTS = 50;
 const EMITS_PER_SECOND = 200;
@@ -23,17 +22,12 @@ for (const program of ONE_PROGRAM)
       count: Number.MAX_SAFE_INTEGER,
       perSecond: EMITS_PER_SECOND,
     });
-    const moreAcked = (count: number) => {
-      const goal = world.emitter.acked + count;
-      const what = `${count} more emits to be acknowledged`;
-      return eventually(() => world.emitter.acked >= goal, { withinMs: 30_000, what });
-    };
 
-    await moreAcked(100);
+    await world.moreAcked(100);
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       await servers[0]!.stop(signal);
       servers[0]!.start();
-      await moreAcked(200);
+      await world.moreAcked(200);
     }
     world.emitter.stop();
     await emitting;

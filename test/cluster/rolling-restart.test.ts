@@ -27,20 +27,15 @@ for (const program of ONE_PROGRAM)
       count: Number.MAX_SAFE_INTEGER,
       perSecond: EMITS_PER_SECOND,
     });
-    const moreAcked = (count: number) => {
-      const goal = world.emitter.acked + count;
-      const what = `${count} more emits to be acknowledged`;
-      return eventually(() => world.emitter.acked >= goal, { withinMs: 30_000, what });
-    };
 
-    await moreAcked(200);
+    await world.moreAcked(200);
     for (const node of nodes) {
       const before = world.emitter.acked;
       assert.equal(await node.now.stop(), 0);
       assert.ok(world.emitter.acked > before, 'emits go on through the other node');
       await node.again();
       await eventually(() => node.isReady, { withinMs: 15_000, what: 'the next node' });
-      await moreAcked(200);
+      await world.moreAcked(200);
     }
     world.emitter.stop();
     await emitting;

@@ -14,14 +14,6 @@ const ENDLESS = { count: 1_000_000, perSecond: 100 };
 /** A proxy that learns of a lost client at its next write has let go of it by the next one. */
 const ARGS = ['-drain', '0', '-heartbeat', '1', '-history', '20000'];
 
-const moreAcked = (world: World, count: number) => {
-  const goal = world.emitter.acked + count;
-  return eventually(() => world.emitter.acked >= goal, {
-    withinMs: 30_000,
-    what: `${count} more emits to be acknowledged`,
-  });
-};
-
 const backAgain = async (world: World, connections: number) => {
   await eventually(
     () => world.clients.every((client) => client.receipt.connections >= connections),
@@ -53,9 +45,9 @@ async function underLoad(
   const world = new World(t, server);
   await world.join(url, CLIENTS, { waitMs: () => world.random.below(200) });
   const emitting = world.emitter.run(world.plan, ENDLESS);
-  await moreAcked(world, 100);
+  await world.moreAcked(100);
   await fault(world, proxy);
-  await moreAcked(world, 100);
+  await world.moreAcked(100);
   world.emitter.stop();
   await emitting;
   await onlyTheirs(world);
@@ -71,9 +63,9 @@ behindEach(
     const account = await underLoad(t, kind, async (world, proxy) => {
       for (let round = 1; round <= 2; round += 1) {
         await proxy.reload();
-        await moreAcked(world, 50);
+        await world.moreAcked(50);
         for (const client of world.clients.slice(0, RETURNING)) client.cut();
-        await moreAcked(world, 50);
+        await world.moreAcked(50);
         await world.opened();
       }
     });

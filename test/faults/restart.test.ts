@@ -17,14 +17,6 @@ const ENDLESS = { count: 1_000_000, perSecond: EMITS_PER_SECOND };
 
 const epochOf = (id: string): string => id.slice(0, id.lastIndexOf('-'));
 
-const moreAcked = (world: World, count: number) => {
-  const goal = world.emitter.acked + count;
-  return eventually(() => world.emitter.acked >= goal, {
-    withinMs: 60_000,
-    what: `${count} more emits to be acknowledged`,
-  });
-};
-
 const backAgain = (world: World, connections: number) =>
   eventually(() => world.clients.every((client) => client.receipt.connections >= connections), {
     withinMs: 30_000,
@@ -39,11 +31,11 @@ test('R-01 kill -9 - one notice of another epoch for each client, no id given tw
   const world = new World(t, first);
   await world.join(first.publicUrl, CLIENTS, { waitMs: () => world.random.below(1_000) });
   const emitting = world.emitter.run(world.plan, ENDLESS);
-  await moreAcked(world, 400);
+  await world.moreAcked(400);
   await first.stop('SIGKILL');
   await spawnServer(t, args);
   await backAgain(world, 2);
-  await moreAcked(world, 400);
+  await world.moreAcked(400);
   world.emitter.stop();
   await emitting;
   await world.settle();
@@ -72,7 +64,7 @@ test('R-01 kill -9 - ten times at random moments: one notice for each return, th
   const emitting = world.emitter.run(world.plan, ENDLESS);
   let server = first;
   for (let round = 1; round <= 10; round += 1) {
-    await moreAcked(world, 1 + world.random.below(100));
+    await world.moreAcked(1 + world.random.below(100));
     await server.stop('SIGKILL');
     server = await spawnServer(t, args);
     await backAgain(world, round + 1);
@@ -92,7 +84,7 @@ test('R-03 SIGTERM - under load: streams end whole, over the window, with all th
   const world = new World(t, server);
   await world.join(server.publicUrl, CLIENTS, { staysAway: true });
   const emitting = world.emitter.run(world.plan, ENDLESS);
-  await moreAcked(world, 400);
+  await world.moreAcked(400);
   const began = performance.now();
   const code = await within(server.stop(), { withinMs: 30_000, what: 'the server to leave' });
   world.emitter.stop();
@@ -134,17 +126,17 @@ test('restart - with -snapshot under load, twice: nothing is lost, no notice, nu
   const emitting = world.emitter.run(world.plan, ENDLESS);
   let server = first;
   for (let round = 1; round <= 2; round += 1) {
-    await moreAcked(world, 300);
+    await world.moreAcked(300);
     // Away when the server leaves: what they miss passes through the snapshot.
     for (const client of world.random.some(world.clients, 100)) client.cut();
-    await moreAcked(world, 100);
+    await world.moreAcked(100);
     const ackedBefore = world.emitter.acked;
     assert.equal(await server.stop(), 0);
     assert.ok(world.emitter.acked > ackedBefore + CONNECTIONS, 'emits are taken while it leaves');
     server = await spawnServer(t, args);
     await backAgain(world, round + 1);
   }
-  await moreAcked(world, 100);
+  await world.moreAcked(100);
   world.emitter.stop();
   await emitting;
   await world.settle();

@@ -105,6 +105,15 @@ export class World {
     });
   }
 
+  /** Waits until so many emits more have been acknowledged. */
+  async moreAcked(count: number): Promise<void> {
+    const goal = this.emitter.acked + count;
+    await eventually(() => this.emitter.acked >= goal, {
+      withinMs: 60_000,
+      what: `${count} more emits to be acknowledged`,
+    });
+  }
+
   /** Broadcasts, events for one user and for several, on one channel or several. */
   readonly plan = (): Plan => {
     const { random } = this;
