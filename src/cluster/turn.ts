@@ -37,8 +37,10 @@ export class Turn {
   }
 
   note(change: Change): void {
+    // Before it is known whose turn it is: whoever tells now may have told this.
+    const at = this.#now();
     if (this.settle()) return this.#options.tell(change, false);
-    this.#remembered.add({ at: this.#now(), change });
+    this.#remembered.add({ at, change });
     this.#forget();
   }
 

@@ -62,3 +62,21 @@ test('turn - what came before any node told is told for the first time, unless a
     assert.deepEqual(told, [`user ann true${isOthers ? ' again' : ''}`]);
   }
 });
+
+test('turn - what came while another told is told again as such, however soon that one is gone', () => {
+  let whose: Whose = 'others';
+  let ms = 0;
+  const told: unknown[] = [];
+  const turn = new Turn({
+    whose: () => whose,
+    tell: (change, isAgain) => told.push([change[1], isAgain]),
+    now: () => {
+      ms += 1;
+      return ms;
+    },
+  });
+  turn.note(['channel', 'c', true]);
+  whose = 'ours';
+  turn.settle();
+  assert.deepEqual(told, [['c', true]]);
+});
