@@ -4,8 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  AckPolicy,
-  DeliverPolicy,
   DiscardPolicy,
   type JetStreamClient,
   type JetStreamManager,
@@ -13,15 +11,13 @@ import {
 } from '@nats-io/jetstream';
 import { TidingsError } from '../errors.ts';
 import { MAX_REVOCATIONS, type Revocation } from '../hub/revocations.ts';
+import { readBehind } from '../nats/reading.ts';
 import { findOrAdd } from '../nats/streams.ts';
 import { count, oneOf, parseAs, record, text } from './shape.ts';
 import { ALL_REVOKED, REVOKED_PREFIX, REVOKED_STREAM } from './subjects.ts';
 
 /** How long the stream may be read, in milliseconds. */
 const READ_MS = 10_000;
-
-/** What is left of a consumer that was not deleted goes by itself after this, in nanoseconds. */
-const IDLE_NS = 30e9;
 
 /** How long NATS gets to take one, in milliseconds. */
 const STORE_MS = 2_000;
@@ -85,33 +81,14 @@ export class RevocationStream {
 
   /** Those behind this number, which are all that matter. What cannot be read is left out. */
   async readAfter(after: number): Promise<Kept[]> {
-    const info = await this.#jsm.consumers.add(REVOKED_STREAM, {
-      ack_policy: AckPolicy.None,
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: after + 1,
-      mem_storage: true,
-      num_replicas: 1,
-      inactive_threshold: IDLE_NS,
+    const source = { jsm: this.#jsm, js: this.#js, stream: REVOKED_STREAM };
+    const kept: Kept[] = [];
+    await readBehind({ ...source, after, maxMs: READ_MS }, ({ seq, data }) => {
+      const revocation = read(data);
+      if (revocation !== undefined) kept.push({ n: seq, revocation });
+      return false;
     });
-    if (info.num_pending === 0) return [];
-    const messages = await this.#js.consumers.getConsumerFromInfo(info).consume();
-    const timer = setTimeout(() => messages.stop(), READ_MS);
-    try {
-      const kept: Kept[] = [];
-      let place = 0;
-      for await (const { seq, data, info: at } of messages) {
-        place += 1;
-        if (at.deliverySequence !== place) break; // one was lost on the way
-        const revocation = read(data);
-        if (revocation !== undefined) kept.push({ n: seq, revocation });
-        if (at.pending === 0) return kept;
-      }
-    } finally {
-      clearTimeout(timer);
-      messages.stop();
-      this.#jsm.consumers.delete(REVOKED_STREAM, info.name).catch(() => {});
-    }
-    throw new Error('NATS has not sent all revocations that it has');
+    return kept;
   }
 
   /**

@@ -1,17 +1,12 @@
 /**
- * What the stream still has of a few channels, read on demand: by a consumer of its own that is gone
- * afterwards. What the stream does not have any more is told as missing, and nothing else is.
+ * What the stream still has of a few channels, read on demand. What it does not have any more is told as
+ * missing, and nothing else is.
  */
-import {
-  AckPolicy,
-  type ConsumerInfo,
-  DeliverPolicy,
-  type JetStreamClient,
-  type JetStreamManager,
-} from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import { formatEventId } from '../wire/event-id.ts';
 import { stamp } from '../wire/frame.ts';
 import { decodeRecord, type EventRecord } from './event-record.ts';
+import { readBehind } from './reading.ts';
 import { Selection } from './selection.ts';
 import { factsOf, holesOf } from './streams.ts';
 import { STREAM } from './subjects.ts';
@@ -27,9 +22,6 @@ const READ_MS = 5_000;
 
 /** Bytes that NATS may send ahead: more than its largest message, or that one would never come. */
 const AHEAD_BYTES = 1_048_576;
-
-/** What is left of a consumer that was not deleted goes by itself after this, in nanoseconds. */
-const IDLE_NS = 30e9;
 
 export interface Wanted {
   readonly channels: readonly string[];
@@ -81,57 +73,26 @@ export class PastEvents {
     return withoutHoles(found, { ...wanted, first: facts.first, holes });
   }
 
-  async #readStream(wanted: Wanted): Promise<Found> {
-    const consumer = await this.#consumer(wanted);
-    try {
-      return await this.#readFrom(consumer, wanted);
-    } finally {
-      this.#options.jsm.consumers.delete(STREAM, consumer.name).catch(() => {});
-    }
-  }
-
-  #consumer({ channels, after }: Wanted): Promise<ConsumerInfo> {
-    const { jsm, takesSubjects } = this.#options;
-    // Before 2.10 one subject is all there may be, and events for several channels have their own.
-    const filter = takesSubjects() ? { filter_subjects: new Selection(channels).subjects } : {};
-    return jsm.consumers.add(STREAM, {
-      ack_policy: AckPolicy.None,
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: after + 1,
-      mem_storage: true,
-      num_replicas: 1,
-      inactive_threshold: IDLE_NS,
-      ...filter,
-    });
-  }
-
-  async #readFrom(info: ConsumerInfo, { channels, upto }: Wanted): Promise<Found> {
-    const events: PastEvent[] = [];
-    if (info.num_pending === 0) return { events, through: upto };
-    const { js, maxMessageBytes } = this.#options;
+  async #readStream({ channels, after, upto }: Wanted): Promise<Found> {
+    const { jsm, js, takesSubjects, maxMessageBytes } = this.#options;
     const selection = new Selection(channels);
-    const messages = await js.consumers.getConsumerFromInfo(info).consume({
-      max_bytes: AHEAD_BYTES + maxMessageBytes(),
-      expires: READ_MS,
+    // Before 2.10 one subject is all there may be, and events for several channels have their own.
+    const subjects = takesSubjects() ? selection.subjects : undefined;
+    const aheadBytes = AHEAD_BYTES + maxMessageBytes();
+    const reading = { jsm, js, stream: STREAM, after, subjects, aheadBytes, maxMs: READ_MS };
+    const events: PastEvent[] = [];
+    let [bytes, count, through] = [0, 0, upto];
+    await readBehind(reading, ({ seq, data, info }) => {
+      count += 1;
+      const event = seq > upto ? undefined : this.#eventOf(seq, data, selection);
+      if (event !== undefined) events.push(event);
+      bytes += event?.bytes.length ?? 0;
+      if (seq >= upto || info.pending === 0) return true;
+      if (bytes < READ_BYTES && count < READ_EVENTS) return false;
+      through = seq;
+      return true;
     });
-    const timer = setTimeout(() => messages.stop(), READ_MS);
-    try {
-      let [bytes, count] = [0, 0];
-      for await (const { seq, data, info: place } of messages) {
-        count += 1;
-        // One that was lost on the way.
-        if (place.deliverySequence !== count) break;
-        const event = seq > upto ? undefined : this.#eventOf(seq, data, selection);
-        if (event !== undefined) events.push(event);
-        bytes += event?.bytes.length ?? 0;
-        if (seq >= upto || place.pending === 0) return { events, through: upto };
-        if (bytes >= READ_BYTES || count >= READ_EVENTS) return { events, through: seq };
-      }
-    } finally {
-      clearTimeout(timer);
-      messages.stop();
-    }
-    throw new Error('NATS has not sent all that it has');
+    return { events, through };
   }
 
   #eventOf(n: number, data: Uint8Array, selection: Selection): PastEvent | undefined {
