@@ -7,10 +7,10 @@
 import type { OnAttendance } from '../hub/attendance.ts';
 import type { Link } from '../nats/connect.ts';
 import { Whereabouts } from '../presence/whereabouts.ts';
-import { bulletinShape } from './bulletins.ts';
+import { type Bulletin, bulletinShape } from './bulletins.ts';
 import { Everybody, type Present } from './everybody.ts';
+import { listen } from './listening.ts';
 import type { Beat, Members } from './members.ts';
-import { parseAs } from './shape.ts';
 import { BULLETIN_SUBJECT } from './subjects.ts';
 import { Turn, type Whose } from './turn.ts';
 
@@ -54,15 +54,11 @@ export class Comings {
       onChange: (...change) => this.#turn.note(change),
     });
     this.#everybody = new Everybody({ ask, tell: this.#whereabouts.tell });
-    link.connection.subscribe(BULLETIN_SUBJECT, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        try {
-          this.#take(message.data);
-        } catch (fault) {
-          onFault(fault as Error);
-        }
-      },
+    listen(link.connection, BULLETIN_SUBJECT, {
+      shape: bulletinShape,
+      maxBytes: MAX_BULLETIN_BYTES,
+      take: (bulletin) => this.#take(bulletin),
+      onFault,
     });
   }
 
@@ -103,9 +99,7 @@ export class Comings {
     this.#teller = this.#options.members.teller;
   }
 
-  #take(data: Uint8Array): void {
-    if (data.length > MAX_BULLETIN_BYTES) throw new Error('too long for a bulletin');
-    const bulletin = parseAs(bulletinShape, Buffer.from(data).toString());
+  #take(bulletin: Bulletin): void {
     // Of others it would never be known that they are gone. What this one says counts when it is heard again.
     if (this.#options.members.has(bulletin.node)) this.#everybody.take(bulletin);
   }

@@ -1,7 +1,7 @@
 /** Tells the other nodes every two seconds that this one lives, and hears the same of them. */
 import type { Link } from '../nats/connect.ts';
+import { listen } from './listening.ts';
 import { BEAT_MS, type Beat, beatShape, type Members } from './members.ts';
-import { parseAs } from './shape.ts';
 import { BEAT_SUBJECT } from './subjects.ts';
 
 /** Longest heartbeat that is read, in bytes. */
@@ -28,10 +28,11 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    options.link.connection.subscribe(BEAT_SUBJECT, {
-      callback: (error, message) => {
-        if (error === null) this.#take(message.data);
-      },
+    listen(options.link.connection, BEAT_SUBJECT, {
+      shape: beatShape,
+      maxBytes: MAX_BEAT_BYTES,
+      take: (beat) => this.#take(beat),
+      onFault: options.onFault,
     });
   }
 
@@ -67,17 +68,11 @@ export class Heartbeat {
     link.connection.publish(BEAT_SUBJECT, JSON.stringify(beat));
   }
 
-  #take(data: Uint8Array): void {
-    const { members, onHeard, onFault } = this.#options;
-    try {
-      if (data.length > MAX_BEAT_BYTES) throw new Error('too long for a heartbeat');
-      const beat = parseAs(beatShape, Buffer.from(data).toString());
-      if (!members.heard(beat)) return;
-      if (!beat.isLast) onHeard(beat);
-      // Who is new does not wait for the next ones of the others.
-      if (beat.isNew && beat.node !== members.own && this.#timer !== undefined) this.#send();
-    } catch (error) {
-      onFault(error as Error);
-    }
+  #take(beat: Beat): void {
+    const { members, onHeard } = this.#options;
+    if (!members.heard(beat)) return;
+    if (!beat.isLast) onHeard(beat);
+    // Who is new does not wait for the next ones of the others.
+    if (beat.isNew && beat.node !== members.own && this.#timer !== undefined) this.#send();
   }
 }

@@ -20,6 +20,7 @@ import type {
 } from '../hub/questions.ts';
 import type { Presence } from '../presence/roster.ts';
 import type { Present } from './everybody.ts';
+import { NODE_NAME } from './members.ts';
 import {
   count,
   either,
@@ -66,7 +67,7 @@ export type NodeAnswer<Q extends NodeQuestion> = Q extends SharedQuestion
 export type AnyNodeAnswer = NodeAnswer<NodeQuestion>;
 
 const WHICH = record<Selection>({
-  node: maybe(text(16)),
+  node: maybe(NODE_NAME),
   id: maybe(count),
   user: maybe(NAME),
   channel: maybe(NAME),
@@ -106,7 +107,7 @@ const QUESTIONS: { readonly [K in NodeQuestion['ask']]: Shape<Asked<K>> } = {
     ask: oneOf('streams'),
     which: WHICH,
     after: maybe(count),
-    afterNode: maybe(text(16)),
+    afterNode: maybe(NODE_NAME),
     limit: maybe(LIMIT),
   }),
   account: record<Asked<'account'>>({ ask: oneOf('account'), user: NAME, id: maybe(ID) }),
@@ -146,7 +147,7 @@ const isKnown = (ask: string): ask is NodeQuestion['ask'] => Object.hasOwn(QUEST
 
 const STREAM = record<StreamFacts>({
   id: count,
-  node: maybe(text(16)),
+  node: maybe(NODE_NAME),
   user: NAME,
   channels: CHANNELS,
   address: text(256),
