@@ -168,6 +168,11 @@ export class ChannelSet<S extends Member> {
 
   /** Whether one of them lacks what lies behind number `n` below it. */
   isUnfilledAfter(n: number): boolean {
-    return this.channels.some(({ unfilledThrough }) => unfilledThrough > n);
+    return isUnfilledAfter(this.channels, n);
   }
 }
+
+export const isUnfilledAfter = (
+  channels: readonly Pick<Channel<Member>, 'unfilledThrough'>[],
+  n: number,
+): boolean => channels.some(({ unfilledThrough }) => unfilledThrough > n);

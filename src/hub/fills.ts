@@ -1,5 +1,5 @@
 /** Prefixes that are being filled, one after the other and in slices, and who waits for it. */
-import type { Channel } from './channel.ts';
+import { type Channel, isUnfilledAfter } from './channel.ts';
 import { type Below, filling } from './filling.ts';
 import { Slices } from './slices.ts';
 import type { Stream } from './stream.ts';
@@ -40,7 +40,7 @@ export class Fills {
   begin(channels: Channels, after: number): boolean {
     this.#enqueue(channels, after);
     this.#slices.run();
-    return isFilled(channels, after);
+    return !isUnfilledAfter(channels, after);
   }
 
   /** The same; calls `done` when nothing lacks any more, and keeps all of them until then. */
@@ -89,7 +89,7 @@ export class Fills {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting)
-      (isFilled(one.channels, one.after) ? this.#ready : this.#waiting).push(one);
+      (isUnfilledAfter(one.channels, one.after) ? this.#waiting : this.#ready).push(one);
     this.#release(prefix);
   }
 
@@ -98,6 +98,3 @@ export class Fills {
     this.#options.released(channel);
   }
 }
-
-const isFilled = (channels: Channels, after: number): boolean =>
-  !channels.some(({ unfilledThrough }) => unfilledThrough > after);
