@@ -1,6 +1,7 @@
 /** `GET /explain/`, described. */
 import { VERDICTS } from '../control/verdict.ts';
 import { answered, type Endpoints, type Part, ref } from './endpoint.ts';
+import { INCOMPLETE } from './schemas.ts';
 
 const TEXT: Part = { type: 'string' };
 
@@ -22,9 +23,7 @@ export const EXPLAIN_ENDPOINTS: Endpoints = {
           verdict: { enum: [...VERDICTS] },
           message: { type: 'string', description: 'For people.' },
           next: { type: 'string', description: 'What to do; for people.' },
-          complete: { const: false, description: 'With -nats: a node did not answer in time.' },
-          nodes: { type: 'integer', description: 'Nodes that there are.' },
-          answered: { type: 'integer', description: 'Nodes that have answered.' },
+          ...INCOMPLETE,
         },
       }),
     },

@@ -5,8 +5,8 @@ import type { ErrorCode } from '../errors.ts';
 import { CHANNEL_ORDERS } from '../hub/census.ts';
 import { MAX_ROWS_PER_PAGE } from '../hub/pages.ts';
 import { answered, type Endpoint, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
+import { COUNT, INCOMPLETE } from './schemas.ts';
 
-const COUNT: Part = { type: 'integer', minimum: 0 };
 const TEXT: Part = { type: 'string' };
 const SECONDS: Part = { type: 'number', minimum: 0 };
 
@@ -16,13 +16,6 @@ const NEXT: Part = {
   type: 'string',
   description: 'The `cursor` of the next page, if there is one.',
 };
-
-/** Of an answer that does not speak for all nodes. */
-const INCOMPLETE = {
-  complete: { const: false, description: 'With -nats: a node did not answer in time.' },
-  nodes: { ...COUNT, description: 'Nodes that there are.' },
-  answered: { ...COUNT, description: 'Nodes that have answered.' },
-} satisfies Readonly<Record<string, Part>>;
 
 /** As `members`; or not from all nodes. */
 const gathered = (properties: Readonly<Record<string, Part>>, ...optional: string[]): Part =>

@@ -117,3 +117,12 @@ export const tokenChannel = (name: string): Part =>
 export const oneOrMore = (item: Part, max: number): Part => ({
   anyOf: [item, { type: 'array', items: item, minItems: 1, maxItems: max }],
 });
+
+export const COUNT: Part = { type: 'integer', minimum: 0 };
+
+/** Of an answer that does not speak for all nodes. */
+export const INCOMPLETE = {
+  complete: { const: false, description: 'With -nats: a node did not answer in time.' },
+  nodes: { ...COUNT, description: 'Nodes that there are.' },
+  answered: { ...COUNT, description: 'Nodes that have answered.' },
+} satisfies Readonly<Record<string, Part>>;
