@@ -32,8 +32,11 @@ async function main(): Promise<void> {
   const { keys } = config;
   for (const warning of startWarnings(config, process.env)) logger.warn(warning);
   const failed = (error: Error) => fail(error);
+  // Side by side: each waits some seconds where the server that it asks first says nothing.
+  const joining = openCluster(config, logger);
+  joining.catch(() => {});
   const backplane = await openBackplane(config, { logger, failed });
-  const cluster = await openCluster(config, logger);
+  const cluster = await joining;
   const server = new Server({ config, logger, log, failed, backplane, cluster });
   const fail = (error: unknown) => void server.abandon().finally(() => crash(error));
   if (config.threadCount > 1) process.on('uncaughtException', fail);
