@@ -65,12 +65,25 @@ function dataFrom(text: string, at: number): string | undefined {
   const isLike = text.charCodeAt(end - 1) === opening + 2 && (opening | 0x20) === BRACE;
   if (!isLike || text.charCodeAt(end) !== BRACE + 2 || end - at > MAX_DATA) return undefined;
   const data = text.slice(at, end);
+  if (isPlain(text, at, end)) return data;
   try {
     JSON.parse(data);
     return data;
   } catch {
     return undefined;
   }
+}
+
+// An object of one level without escapes, as JSON has it: seen at a third of the cost of making it. Whatever this
+// does not take, JSON may. No text can be taken in two ways, so that it costs no more than its length.
+const TEXT = '"[^"\\\\\\u0000-\\u001f]*"';
+const NUMBER = '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?(?:[eE][+-]?[0-9]+)?';
+const MEMBER = `${TEXT}:(?:${TEXT}|${NUMBER}|true|false|null)`;
+const PLAIN = new RegExp(`\\{(?:${MEMBER}(?:,${MEMBER})*)?\\}`, 'y');
+
+function isPlain(text: string, at: number, end: number): boolean {
+  PLAIN.lastIndex = at;
+  return PLAIN.test(text) && PLAIN.lastIndex === end;
 }
 
 // An opening brace. A bracket differs in one bit, and what closes either is two further on.

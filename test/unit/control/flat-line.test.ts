@@ -105,3 +105,69 @@ test('flat line - of any line, JSON says the same', () => {
   }
   assert.ok(taken > 6_000 && taken < 25_000, `${taken} were taken`);
 });
+
+const DATA_PIECES = [
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    ':',
+    ',',
+    '-',
+    '+',
+    '.',
+    'e',
+    'E',
+    '0',
+    '1',
+    '90',
+    ' ',
+    '\t',
+    '\u007f',
+  ],
+  ...[
+    '\\',
+    '\\n',
+    '\\u0041',
+    'true',
+    'false',
+    'null',
+    'nul',
+    '"a"',
+    '"b":',
+    '"c":1',
+    ',"d":"é"',
+    '\u0001',
+    '"a\u0001b"',
+    '"a\tb"',
+    'tru',
+    'fals',
+  ],
+];
+
+test('flat line - of any data, JSON says the same', () => {
+  const random = new Random();
+  let taken = 0;
+  for (let round = 0; round < 60_000; round += 1) {
+    const members = [
+      '{',
+      '"a":',
+      ['1', '-0.5e+7', '"x y"', 'null', '{}'][random.below(5)]!,
+      ',',
+      '"b":',
+      'true',
+      '}',
+    ];
+    for (let change = random.below(4); change > 0; change -= 1)
+      members.splice(
+        random.below(members.length + 1),
+        random.below(2),
+        DATA_PIECES[random.below(DATA_PIECES.length)]!,
+      );
+    const line = `{"userId":"ann","channel":"news","data":${members.join('')}}`;
+    if (agrees(line, `seed ${random.seed}`)) taken += 1;
+  }
+  assert.ok(taken > 10_000 && taken < 50_000, `${taken} were taken`);
+});
