@@ -3,7 +3,7 @@
  * or on other machines, a stream whose position is older asks there for its next range, and is told of
  * a gap only if that is missing there too. A single process has nothing below: its logs are all there is.
  */
-import type { Entry } from '../log/entry.ts';
+import { Entry } from '../log/entry.ts';
 import { cut } from '../log/range.ts';
 import type { ChannelIndex } from './channel-index.ts';
 import type { Flusher } from './flusher.ts';
@@ -144,11 +144,8 @@ export class DeeperReader {
   }
 }
 
-const asEntry = ({ n, bytes }: DeeperRange['frames'][number]): Entry => ({
-  n,
-  to: undefined,
-  bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-  time: 0,
-  logs: 0,
-  readers: 0,
-});
+const asEntry = ({ n, bytes }: DeeperRange['frames'][number]): Entry =>
+  new Entry(
+    { n, to: undefined, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) },
+    0,
+  );

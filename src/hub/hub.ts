@@ -4,16 +4,11 @@
  */
 
 import type { Dump } from '../log/dump.ts';
-import {
-  type Addressed,
-  type Entry,
-  type EntrySize,
-  mostBytes,
-  type NewEntry,
-} from '../log/entry.ts';
+import { type Addressed, Entry, type EntrySize, mostBytes, type NewEntry } from '../log/entry.ts';
 import { Lineage, type Refusal } from '../log/lineage.ts';
 import type { Retention } from '../log/retention.ts';
 import type { Timetable } from '../log/timetable.ts';
+import { Unencoded } from '../log/unencoded.ts';
 import { Attendance } from './attendance.ts';
 import { audienceOf } from './audience.ts';
 import { awaitFill } from './await-fill.ts';
@@ -52,6 +47,7 @@ export class Hub {
   readonly #onClosed: (stream: Stream, reason: CloseReason) => void;
   readonly #flusher: Flusher;
   readonly #room: Room;
+  readonly #unencoded = new Unencoded();
   #lastStreamId: number;
 
   constructor(options: HubOptions) {
@@ -184,10 +180,11 @@ export class Hub {
     return true;
   }
 
-  #append({ n, to, channels: named, bytes, trace }: NewEntry): void {
+  #append(entry: NewEntry): void {
+    const { n, to, channels: named, bytes, trace } = entry;
     const channels = this.#index.reached(named);
     const through = this.#room.through;
-    const kept: Entry = { n, to, bytes, time: this.now(), logs: 0, readers: 0 };
+    const kept = new Entry(entry, this.now());
     this.#positions.reached(n);
     this.#flusher.advance(n, mostBytes({ byteLength: bytes.length, to, channels }), trace);
     for (const name of channels) {
@@ -196,6 +193,7 @@ export class Hub {
       this.#room.touched(channel);
       this.#mark(channel, kept);
     }
+    if (kept.isLate) this.#unencoded.add(kept);
   }
 
   /** How many open streams something is meant for. */

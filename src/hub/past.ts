@@ -1,5 +1,6 @@
 /** All that a hub knows of the past, out of one process and into the next. */
 import { type Dump, dumpEntries, recipientsOf } from '../log/dump.ts';
+import { Entry } from '../log/entry.ts';
 import type { Epoch } from '../log/lineage.ts';
 import { ownBytes } from '../wire/frame.ts';
 import type { ChannelIndex } from './channel-index.ts';
@@ -25,8 +26,7 @@ export function restoreTo(index: ChannelIndex, dump: Dump, now: number): void {
   const { retention } = index;
   index.restoreEvicted(dump.evictions, dump.evictedElsewhere);
   for (const { n, to, channels, text, age } of dump.entries) {
-    const bytes = ownBytes(text);
-    const entry = { n, to: recipientsOf(to), bytes, time: now - age, logs: 0, readers: 0 };
+    const entry = new Entry({ n, to: recipientsOf(to), bytes: ownBytes(text) }, now - age);
     // All of them first: a prefix that comes to be takes over what is below it, and that is not yet there.
     const logs = index.reached(channels).map((name) => index.channel(name));
     index.fills.fillNow(logs, () => {

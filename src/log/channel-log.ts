@@ -119,7 +119,7 @@ export class ChannelLog {
     for (let i = this.#indexAfter(n); i < this.#count && bytes < maxBytes; i += 1) {
       const entry = this.#at(i);
       found.push(entry);
-      bytes += entry.bytes.length;
+      bytes += entry.byteLength;
     }
     return found;
   }

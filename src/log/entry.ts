@@ -1,5 +1,7 @@
 /** What is kept of an event, and what it costs. */
 
+import { LateBytes } from '../wire/frame.ts';
+
 /** Recipients of an entry: one user, several, or `undefined` for everyone on the channel. */
 export type Recipients = string | ReadonlySet<string> | undefined;
 
@@ -7,18 +9,48 @@ export type Recipients = string | ReadonlySet<string> | undefined;
 export const isFor = (to: Recipients, user: string): boolean =>
   to === undefined || (typeof to === 'string' ? to === user : to.has(user));
 
-export interface Entry {
+export class Entry {
   /** Place in the one order of all channels; increases within a log. */
   readonly n: number;
   readonly to: Recipients;
-  /** The encoded frame; never changed. */
-  readonly bytes: Buffer;
+  /** Of its frame. */
+  readonly byteLength: number;
   /** When it was appended, in seconds of a monotonic clock. */
   readonly time: number;
   /** Logs that hold it. Owned by `Retention`. */
-  logs: number;
+  logs = 0;
   /** Streams that are in the middle of it. Owned by `Retention`. */
-  readers: number;
+  readers = 0;
+  #bytes: Buffer | undefined;
+  /** Until it has bytes. */
+  #late: LateBytes | undefined;
+
+  constructor({ n, to, bytes }: Pick<NewEntry, 'n' | 'to' | 'bytes'>, time: number) {
+    this.n = n;
+    this.to = to;
+    this.byteLength = bytes.length;
+    this.time = time;
+    if (bytes instanceof LateBytes) this.#late = bytes;
+    else this.#bytes = bytes;
+  }
+
+  /** The encoded frame; never changed. */
+  get bytes(): Buffer {
+    this.encode();
+    return this.#bytes!;
+  }
+
+  /** From now on it has its bytes. */
+  encode(): void {
+    if (this.#late === undefined) return;
+    this.#bytes = this.#late.encode();
+    this.#late = undefined;
+  }
+
+  /** Its bytes are still to be made. */
+  get isLate(): boolean {
+    return this.#late !== undefined;
+  }
 }
 
 /** What an entry costs besides its bytes: object, Buffer and backing store, in bytes. */
@@ -37,7 +69,8 @@ export interface Addressed {
 /** An entry on its way into the logs: it has its number already. */
 export interface NewEntry extends Addressed {
   readonly n: number;
-  readonly bytes: Buffer;
+  /** Encoded, or still to be. */
+  readonly bytes: Buffer | LateBytes;
   /** Of the emit, by its `traceparent`: 32 hexadecimal digits. */
   readonly trace?: string | undefined;
 }
@@ -49,7 +82,7 @@ export interface EntrySize extends Addressed {
 }
 
 /** What an entry counts for in the memory budget, in bytes. */
-export const cost = ({ bytes, to }: Entry): number => costOf(bytes.length, to);
+export const cost = ({ byteLength, to }: Entry): number => costOf(byteLength, to);
 
 function costOf(byteLength: number, to: Recipients): number {
   let total = byteLength + ENTRY_OVERHEAD_BYTES;

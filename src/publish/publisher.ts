@@ -10,7 +10,7 @@ import {
   type Recipients,
 } from '../log/entry.ts';
 import { formatEventId } from '../wire/event-id.ts';
-import { type Body, STAMP_BYTES, stamp } from '../wire/frame.ts';
+import { type Body, LateBytes, STAMP_BYTES } from '../wire/frame.ts';
 
 /** Under which an event is emitted once, however often it is sent. */
 export interface EventKey {
@@ -105,7 +105,7 @@ export class Sequencer implements Publisher {
   #number({ to, channels, body, trace }: OutgoingEvent): Published | Promise<Published> {
     this.#n += 1;
     const id = formatEventId(this.#epoch, this.#n);
-    const entry = { n: this.#n, to, channels, bytes: stamp(body, id), trace };
+    const entry = { n: this.#n, to, channels, bytes: new LateBytes(body, id), trace };
     this.#store.append([entry]);
     const streams = this.#store.audience(entry);
     if (typeof streams === 'number') return { id, streams };

@@ -5,6 +5,7 @@
  *   [ length of the list ][ counts: threads × entries ][ list, as JSON ][ frames ]
  */
 import type { NewEntry, Recipients } from '../log/entry.ts';
+import { LateBytes } from '../wire/frame.ts';
 
 const INT = Int32Array.BYTES_PER_ELEMENT;
 
@@ -53,7 +54,11 @@ export function encodeBatch({ since, lost, entries }: Batch, threads: number): S
   new Int32Array(memory, 0, 2).set([listBytes, entries.length]);
   const whole = Buffer.from(memory);
   at += whole.write(list, at);
-  for (const { bytes } of entries) at += bytes.copy(whole, at);
+  for (const { bytes } of entries) {
+    if (bytes instanceof LateBytes) bytes.write(whole, at);
+    else bytes.copy(whole, at);
+    at += bytes.length;
+  }
   return memory;
 }
 

@@ -40,7 +40,40 @@ export function encodeEvent(data: string, event: string | undefined): Body {
  * The frame of an event that has its id now. The id comes last, so that a client that commits ids as it
  * parses never commits one of a frame it has not got.
  */
-export const stamp = (body: Body, id: string): Buffer => ownBytes(`${body}id: ${id}\n\n`);
+export const stamp = (body: Body, id: string): Buffer => ownBytes(stamped(body, id));
+
+const stamped = (body: Body, id: string): string => `${body}id: ${id}\n\n`;
+
+/** What an id of ASCII adds to a body, in bytes: `id: `, itself, and two line ends. */
+const STAMP_AROUND_BYTES = 6;
+
+/**
+ * A frame that is encoded when somebody needs its bytes. Memory of its own for each frame is what an emit costs most
+ * in V8, and where nobody listens most frames are evicted before anybody asks.
+ */
+export class LateBytes {
+  /** In bytes. */
+  readonly length: number;
+  readonly #text: string;
+
+  constructor(body: Body, id: string) {
+    // Counting makes the body one text of its own: until then it may be a view of its whole request.
+    this.length = Buffer.byteLength(body) + id.length + STAMP_AROUND_BYTES;
+    this.#text = stamped(body, id);
+  }
+
+  /** Each time anew. */
+  encode(): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(this.length);
+    bytes.write(this.#text);
+    return bytes;
+  }
+
+  /** Into memory at that place, where there is room. */
+  write(memory: Buffer, at: number): void {
+    memory.write(this.#text, at);
+  }
+}
 
 /**
  * An event of the server's own. Its id is the position from which the stream goes on: an id goes out
@@ -60,7 +93,10 @@ export function encodeRetry(retryMs: number): string {
 const eventLine = (event: string | undefined): string =>
   event === undefined || event === '' ? '' : `event: ${event}\n`;
 
-const dataLines = (data: string): string => `data: ${data.replace(/\r\n|\r|\n/g, '\ndata: ')}\n`;
+const dataLines = (data: string): string => {
+  const isOneLine = !data.includes('\n') && !data.includes('\r');
+  return `data: ${isOneLine ? data : data.replace(/\r\n|\r|\n/g, '\ndata: ')}\n`;
+};
 
 const isLineEnd = (code: number): boolean => code === LF || code === CR;
 

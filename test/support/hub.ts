@@ -4,7 +4,7 @@ import { Hub, type HubOptions } from '../../src/hub/hub.ts';
 import {
   CHANNEL_OVERHEAD_BYTES,
   cost,
-  type Entry,
+  Entry,
   type NewEntry,
   PLACE_BYTES,
 } from '../../src/log/entry.ts';
@@ -32,14 +32,8 @@ export function append(hub: Hub, entry: NewEntry): number {
   return hub.audience(entry);
 }
 
-export const entryOf = (n: number, to: Entry['to'] = undefined, text = `${n}`): Entry => ({
-  n,
-  to,
-  bytes: Buffer.from(text),
-  time: n,
-  logs: 0,
-  readers: 0,
-});
+export const entryOf = (n: number, to: Entry['to'] = undefined, text = `${n}`): Entry =>
+  new Entry({ n, to, bytes: Buffer.from(text) }, n);
 
 /** Bytes counted in the budget are those that are there: entries once, their further places, channels that hold some. */
 export function assertRetained(hub: Hub): void {

@@ -2,18 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChannelIndex } from '../../../src/hub/channel-index.ts';
-import type { Recipients } from '../../../src/log/entry.ts';
+import { Entry, type Recipients } from '../../../src/log/entry.ts';
 import { entryOf } from '../../support/hub.ts';
 
-/** For some ten facts of evictions. */
-const BUDGET_BYTES = 16 * 2_000;
+/** For some ten facts of evictions, on several channels with several users. */
+const BUDGET_BYTES = 16 * 2_600;
 
 function setUp({ capacity = 1 } = {}) {
   const index = new ChannelIndex({ capacity, ttlSeconds: 60, budgetBytes: BUDGET_BYTES }, () => 0);
   let n = 0;
   const emit = (name: string, to?: Recipients) => {
     n += 1;
-    const entry = { ...entryOf(n, to), time: 0 };
+    const entry = new Entry(entryOf(n, to), 0);
     for (const reached of index.reached([name]))
       index.retention.append(index.channel(reached), entry, n);
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChannelLog } from '../../../src/log/channel-log.ts';
-import { ENTRY_OVERHEAD_BYTES } from '../../../src/log/entry.ts';
+import { ENTRY_OVERHEAD_BYTES, Entry } from '../../../src/log/entry.ts';
 import { cutFrame, MAX_WRITE_BYTES, Range } from '../../../src/log/range.ts';
 import { entryOf as entry } from '../../support/hub.ts';
 import { Random } from '../../support/prng.ts';
@@ -120,7 +120,7 @@ test('range - writes end with a frame while frames fit, and never pass the limit
 
 test('range - a frame above the limit is cut, and each cut knows what is left', () => {
   const frame = Buffer.alloc(MAX_WRITE_BYTES * 2 + 1, 'y');
-  const log = logOf(entry(1), { ...entry(2), bytes: frame }, entry(3));
+  const log = logOf(entry(1), new Entry({ n: 2, to: undefined, bytes: frame }, 2), entry(3));
   const pieces = new Range([log], 0, 3).piecesFor('x');
   assert.deepEqual(
     pieces.map((piece) => piece.bytes.length),

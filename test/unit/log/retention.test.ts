@@ -5,7 +5,7 @@ import type { Member } from '../../../src/hub/members.ts';
 import {
   CHANNEL_OVERHEAD_BYTES,
   ENTRY_OVERHEAD_BYTES,
-  type Entry,
+  Entry,
   PLACE_BYTES,
 } from '../../../src/log/entry.ts';
 import { Evictions } from '../../../src/log/evictions.ts';
@@ -26,7 +26,7 @@ function setUp(limits: { capacity?: number; ttlSeconds?: number; budgetBytes?: n
   let n = 0;
   const entry = (bytes: number, to?: string, time = 0) => {
     n += 1;
-    return { n, to, bytes: Buffer.alloc(bytes), time, logs: 0, readers: 0 };
+    return new Entry({ n, to, bytes: Buffer.alloc(bytes) }, time);
   };
   const append = (to: Channel<Member>, bytes: number, { time = 0, flushed = Infinity } = {}) => {
     const needed = bytes + ENTRY_OVERHEAD_BYTES + CHANNEL_OVERHEAD_BYTES;

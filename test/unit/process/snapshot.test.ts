@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import type { Revocation } from '../../../src/hub/revocations.ts';
 import { ChannelLog } from '../../../src/log/channel-log.ts';
 import { type Dump, dumpEntries } from '../../../src/log/dump.ts';
-import type { Entry } from '../../../src/log/entry.ts';
+import { Entry } from '../../../src/log/entry.ts';
 import { MAX_EPOCHS } from '../../../src/log/lineage.ts';
 import { removeSnapshot, setAside, writeSnapshot } from '../../../src/process/snapshot-file.ts';
 import { MAX_HEAD, type Snapshot, UnusableSnapshot } from '../../../src/process/snapshot-format.ts';
@@ -331,14 +331,8 @@ test('snapshot - what is set aside takes the place of nothing', (t) => {
 });
 
 test('snapshot - entries of several channels come once, in order, one text at a time', () => {
-  const entry = (n: number, to?: Entry['to']): Entry => ({
-    n,
-    to,
-    bytes: Buffer.from(`<${n}>`),
-    time: 10 - n,
-    logs: 0,
-    readers: 0,
-  });
+  const entry = (n: number, to?: Entry['to']): Entry =>
+    new Entry({ n, to, bytes: Buffer.from(`<${n}>`) }, 10 - n);
   const [a, b] = [new ChannelLog(), new ChannelLog()];
   const shared = entry(2, new Set(['ann', 'bob']));
   for (const each of [entry(1), shared, entry(5, 'ann')]) a.append(each);
