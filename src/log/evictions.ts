@@ -6,7 +6,7 @@
  */
 
 import { BELOW_OVERHEAD_BYTES, Below } from './below.ts';
-import { FreshMap, NAME_OVERHEAD_BYTES } from './fresh-map.ts';
+import { FreshMap, GROUP_OVERHEAD_BYTES, NAME_OVERHEAD_BYTES, type Place } from './fresh-map.ts';
 import { stemsOf } from './prefix.ts';
 
 /**
@@ -21,14 +21,13 @@ export type Eviction = readonly [channel: string, user: string | null, n: number
 export class Evictions {
   readonly #limitBytes: number;
   readonly #gaveWay: (channel: string, n: number) => boolean;
-  // Channel, or channel LF user (names hold no control characters), to number; oldest fact first.
+  // By channel and user, or null for everyone; oldest fact first.
   readonly #facts = new FreshMap();
-  /** Their keys by prefix, from the first question about one on. */
-  #below: Below<string> | undefined;
-  /** Keys that were here before it and are not in it yet. */
-  #unplaced: IterableIterator<string> | undefined;
-  /** Bytes of all facts. */
-  bytes = 0;
+  /** They by prefix, from the first question about one on. */
+  #below: Below<Place> | undefined;
+  /** Facts that were here before it and are not in it yet. */
+  #unplaced: Generator<Place> | undefined;
+  #bytes = 0;
   /** The newest number of any fact so far: a reader that has had it misses nothing told of here. */
   newest = 0;
   /** On a channel that is not known anything may have been evicted through this number. */
@@ -43,35 +42,40 @@ export class Evictions {
     this.#gaveWay = gaveWay;
   }
 
+  /** Of all facts. */
+  get bytes(): number {
+    return this.#bytes + this.#facts.groupCount * GROUP_OVERHEAD_BYTES;
+  }
+
   /** An entry for this user is gone. */
   addFor(channel: string, user: string, n: number): void {
-    this.#set(keyOf(channel, user), n);
+    this.#set(channel, user, n);
   }
 
   /** The newest number evicted for this user; 0 when there is none. */
   for(channel: string, user: string): number {
-    return this.#facts.size === 0 ? 0 : (this.#facts.get(keyOf(channel, user)) ?? 0);
+    return this.#facts.size === 0 ? 0 : (this.#facts.get(channel, user)?.n ?? 0);
   }
 
   /** A channel is forgotten: what it had evicted for everyone is kept here meanwhile. */
   keep(channel: string, n: number): void {
-    if (n > this.elsewhere) this.#set(channel, n);
+    if (n > this.elsewhere) this.#set(channel, null, n);
   }
 
   /** What a channel that comes to be has to take for evicted for everyone. */
   take(channel: string): number {
-    const kept = this.#facts.get(channel) ?? 0;
-    this.#delete(channel);
+    const kept = this.kept(channel);
+    this.#delete(channel, null);
     return Math.max(kept, this.elsewhere);
   }
 
   *[Symbol.iterator](): IterableIterator<Eviction> {
-    for (const [key, n] of this.#facts) yield evictionOf(key, n);
+    for (const fact of this.#facts) yield evictionOf(fact);
   }
 
   /** What it had evicted for everyone, of a channel that is not there. */
   kept(channel: string): number {
-    return this.#facts.get(channel) ?? 0;
+    return this.#facts.get(channel, null)?.n ?? 0;
   }
 
   /**
@@ -79,62 +83,57 @@ export class Evictions {
    * now and then while it makes itself ready, which the first question of all takes a look at each fact for.
    */
   *below(stem: string): Generator<Eviction | undefined> {
-    this.#below ??= new Below<string>();
-    this.#unplaced ??= this.#facts.keys();
-    for (const key of this.#unplaced) {
-      this.#place(key, this.#below);
+    this.#below ??= new Below<Place>();
+    this.#unplaced ??= this.#facts.inAnyOrder();
+    for (const fact of this.#unplaced) {
+      this.#place(fact, this.#below);
       yield undefined;
     }
-    for (const key of this.#below.of(stem)) yield evictionOf(key, this.#facts.get(key)!);
+    for (const fact of this.#below.of(stem)) yield evictionOf(fact);
   }
 
-  #place(key: string, below: Below<string>): void {
-    if (below.add(channelOf(key), key)) this.bytes += placesOf(key);
+  #place(fact: Place, below: Below<Place>): void {
+    if (below.add(fact.first, fact)) this.#bytes += placesOf(fact);
   }
 
-  #set(key: string, n: number): void {
+  #set(channel: string, user: string | null, n: number): void {
     const { newest } = this;
     this.newest = Math.max(newest, n);
     // The newest so far is newer than what is known of this one.
-    if (n < newest && (this.#facts.get(key) ?? 0) >= n) return;
-    if (!this.#facts.set(key, n)) return;
-    this.#grew(key);
+    if (n < newest && (this.#facts.get(channel, user)?.n ?? 0) >= n) return;
+    const fact = this.#facts.set(channel, user, n);
+    if (fact === undefined) return;
+    this.#grew(fact);
     if (this.bytes > this.#limitBytes) this.#giveWay();
   }
 
-  #grew(key: string): void {
-    this.bytes += sizeOf(key);
-    if (this.#below !== undefined) this.#place(key, this.#below);
+  #grew(fact: Place): void {
+    this.#bytes += sizeOf(fact);
+    if (this.#below !== undefined) this.#place(fact, this.#below);
   }
 
-  #delete(key: string): void {
-    if (!this.#facts.delete(key)) return;
-    this.bytes -= sizeOf(key);
-    if (this.#below?.remove(channelOf(key), key)) this.bytes -= placesOf(key);
+  #delete(channel: string, user: string | null): void {
+    const fact = this.#facts.delete(channel, user);
+    if (fact === undefined) return;
+    this.#bytes -= sizeOf(fact);
+    if (this.#below?.remove(channel, fact)) this.#bytes -= placesOf(fact);
   }
 
   #giveWay(): void {
     const enough = this.#limitBytes * SHARE_LEFT;
-    for (const [key, n] of this.#facts) {
+    for (const { first: channel, second: user, n } of this.#facts) {
       if (this.bytes <= enough) return;
-      this.#delete(key);
-      const channel = channelOf(key);
+      this.#delete(channel, user);
       if (!this.#gaveWay(channel, n)) this.elsewhere = Math.max(this.elsewhere, n);
     }
   }
 }
 
-const keyOf = (channel: string, user: string): string => `${channel}\n${user}`;
-
-const channelOf = (key: string): string => key.split('\n', 1)[0]!;
-
-function evictionOf(key: string, n: number): Eviction {
-  const [channel, user] = key.split('\n') as [string, string | undefined];
-  return [channel, user ?? null, n];
-}
+const evictionOf = ({ first, second, n }: Place): Eviction => [first, second, n];
 
 /** What its places below prefixes cost. */
-const placesOf = (key: string): number => stemsOf(channelOf(key)).length * BELOW_OVERHEAD_BYTES;
+const placesOf = ({ first }: Place): number => stemsOf(first).length * BELOW_OVERHEAD_BYTES;
 
 // One byte a character is what nearly all names take.
-const sizeOf = (key: string): number => key.length + NAME_OVERHEAD_BYTES;
+const sizeOf = ({ first, second }: Place): number =>
+  first.length + (second?.length ?? 0) + NAME_OVERHEAD_BYTES;

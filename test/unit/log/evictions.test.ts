@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BELOW_OVERHEAD_BYTES } from '../../../src/log/below.ts';
 import { Evictions, SHARE_LEFT } from '../../../src/log/evictions.ts';
-import { NAME_OVERHEAD_BYTES } from '../../../src/log/fresh-map.ts';
+import { GROUP_OVERHEAD_BYTES, NAME_OVERHEAD_BYTES } from '../../../src/log/fresh-map.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
 
-const FACT = NAME_OVERHEAD_BYTES + 'c\nu100'.length;
-/** The limit above which so many facts are left. */
-const limitFor = (facts: number): number => Math.ceil((facts * FACT) / SHARE_LEFT);
+const FACT = NAME_OVERHEAD_BYTES + 'cu100'.length;
+/** The limit above which so many facts of one channel are left. */
+const limitFor = (facts: number): number =>
+  Math.ceil((facts * FACT + GROUP_OVERHEAD_BYTES) / SHARE_LEFT);
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
