@@ -79,7 +79,8 @@ test('alerts - a server that does not answer', { skip }, (t) => {
 /** The reason to leave a condition out, or false. */
 function lacking(name: string): string | false {
   if (name.startsWith('TidingsConnections')) return missing('prlimit');
-  return (name.endsWith(', nats') || name === 'TidingsBackplaneDown') && withoutNats();
+  const needsNats = /, nats$|^TidingsBackplaneDown|^TidingsEmitsNotStored/.test(name);
+  return needsNats && withoutNats();
 }
 
 for (const [name, make] of Object.entries(CONDITIONS))

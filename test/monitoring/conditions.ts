@@ -90,6 +90,36 @@ async function refuseToken(t: TestContext, reason: string, token: string) {
   return around(running, open, grows(`tidings_streams_refused_total{reason="${reason}"}`));
 }
 
+const notStored = (result: string) => `tidings_emits_total{result="${result}"}`;
+const NOT_STORED = ['BACKPLANE_BUSY', 'BACKPLANE_DOWN', 'OUTCOME_UNKNOWN'].map(notStored);
+let withoutStore: Promise<readonly InputSeries[]> | undefined;
+
+/** A NATS server that is suspended with more than may be on the way, then gone: takes an emit's ten seconds once. */
+async function refuseToStore(t: TestContext, result: string) {
+  withoutStore ??= startNats(t).then(async ({ urls, servers }) => {
+    const running = await spawnServer(t, ['-nats', urls]);
+    const event = { userId: '*', channel: 'news', data: 'x' };
+    const emit = (body: object) => post(`${running.controlUrl}/emit/`, body);
+    const lose = async () => {
+      servers[0]!.signal('SIGSTOP');
+      // 64 MB may be on the way: behind them there is room for a small one.
+      const large = { ...event, data: 'x'.repeat(900_000) };
+      const all = Array.from({ length: 80 }, () => emit(large));
+      await Promise.race(all);
+      await servers[0]!.stop('SIGKILL');
+      await eventually(async () => (await scrape(running)).get('tidings_backplane_up') === 0);
+      await Promise.all([...all, emit(event)]);
+    };
+    const series = await around(running, lose, (before, after) =>
+      NOT_STORED.every((name) => grows(name)(before, after)),
+    );
+    await running.stop('SIGKILL'); // it would wait for NATS to take its last words
+    return series;
+  });
+  const [name] = notStored(result).split('}');
+  return (await withoutStore).filter(({ series }) => series.startsWith(name!));
+}
+
 /** Requests for streams whose answers nobody waits for. */
 async function openMany(
   t: TestContext,
@@ -169,6 +199,23 @@ export const CONDITIONS: Readonly<
     const head = `POST /emit/ HTTP/1.1\r\nHost: 127.0.0.1\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n`;
     const refused = 'tidings_emits_total{result="MEMORY_FULL"}';
     return around(running, async () => client.send(`${head}${body}`.repeat(200)), grows(refused));
+  },
+
+  'TidingsEmitsNotStored, BACKPLANE_BUSY': (t) => refuseToStore(t, 'BACKPLANE_BUSY'),
+  'TidingsEmitsNotStored, BACKPLANE_DOWN': (t) => refuseToStore(t, 'BACKPLANE_DOWN'),
+  'TidingsEmitsNotStored, OUTCOME_UNKNOWN': (t) => refuseToStore(t, 'OUTCOME_UNKNOWN'),
+
+  async TidingsReceiptsFull(t) {
+    const receiver = await webhookReceiver(t);
+    const webhook = ['-webhook', receiver.url, '-webhook-secret', WEBHOOK_SECRETS[0]!];
+    const running = await startServer(t, webhook);
+    const receipt = { within: 3_600 };
+    const event = { userId: 'ann', channel: 'news', data: 'x', receipt };
+    const emit = async () => {
+      for (const count of [10_000, 1])
+        await post(`${running.controlUrl}/emit/`, Array(count).fill(event));
+    };
+    return around(running, emit, grows('tidings_emits_total{result="RECEIPTS_FULL"}'));
   },
 
   async TidingsSlow(t) {
