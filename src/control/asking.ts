@@ -10,6 +10,10 @@ export type Ask = <Q extends SharedQuestion>(question: Q) => Promise<Heard<Answe
 /** Where these users are, in their order. */
 export type StatesOf = (users: readonly string[]) => Promise<Heard<Presence>>;
 
+/** Of two questions for one answer, the one that fewer have answered. */
+export const lessHeard = (one: Unheard | undefined, other: Unheard | undefined) =>
+  one === undefined || (other !== undefined && other.answered < one.answered) ? other : one;
+
 /** Members of an answer that does not speak for all. */
 export const incompleteness = (unheard: Unheard | undefined): object =>
   unheard === undefined ? {} : { complete: false, ...unheard };

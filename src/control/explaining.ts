@@ -2,7 +2,7 @@
 import { checkName } from '../auth/names.ts';
 import type { Answer } from '../http/answer.ts';
 import { gatherAccounts } from '../hub/account.ts';
-import { type Ask, heard, type StatesOf } from './asking.ts';
+import { type Ask, heard, lessHeard, type StatesOf } from './asking.ts';
 import { textOf } from './fields.ts';
 import { queryFields } from './queries.ts';
 import { type Call, get, type Route } from './router.ts';
@@ -31,9 +31,10 @@ export class ExplainingDesk {
     const fields = queryFields(query);
     const user = checkName('userId', fields.values.get('userId'));
     const id = textOf(fields, 'id');
-    const { answers, unheard } = await ask({ ask: 'account', user, id });
-    const state = (await statesOf([user])).answers[0]!;
-    const found = explain({ account: gatherAccounts(answers), state, historySeconds });
+    const [known, where] = await Promise.all([ask({ ask: 'account', user, id }), statesOf([user])]);
+    const account = gatherAccounts(known.answers);
+    const found = explain({ account, state: where.answers[0]!, historySeconds });
+    const unheard = lessHeard(known.unheard, where.unheard);
     return heard({ user, ...(id === undefined ? {} : { id }), ...found }, unheard);
   }
 }

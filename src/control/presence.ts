@@ -9,8 +9,10 @@ import {
   gatherChannels,
   gatherMembers,
 } from '../hub/census.ts';
+import type { Heard } from '../hub/heard.ts';
 import { gatherStreams, type Selection, type StreamFacts } from '../hub/questions.ts';
-import { type Ask, heard, incompleteHeader, type StatesOf } from './asking.ts';
+import type { Presence } from '../presence/roster.ts';
+import { type Ask, heard, incompleteHeader, lessHeard, type StatesOf } from './asking.ts';
 import { type Fields, textOf } from './fields.ts';
 import {
   choiceOf,
@@ -29,6 +31,9 @@ export const MAX_USERS_PER_QUESTION = 1_000;
 
 /** When a page comes back whose stream was ended on request, in milliseconds: spread, as after a cut. */
 const DISCONNECTED_RETRY_MS = [1_000, 4_000] as const;
+
+/** Of a user with a stream. */
+const ONLINE: Heard<Presence> = { answers: ['online'] };
 
 export interface PresenceOptions {
   readonly ask: Ask;
@@ -76,8 +81,9 @@ export class PresenceDesk {
     const { streams, next } = gatherStreams(answers, limit);
     const node = streams.at(-1)?.node;
     const more = nextOf(next === undefined || node === undefined ? next : [next, node]);
-    const [state] = streams.length > 0 ? (['online'] as const) : (await statesOf([user])).answers;
-    return heard({ user, state, streams: streams.map(this.#told), ...more }, unheard);
+    const where = streams.length > 0 ? ONLINE : await statesOf([user]);
+    const told = { user, state: where.answers[0], streams: streams.map(this.#told), ...more };
+    return heard(told, lessHeard(unheard, where.unheard));
   }
 
   async #channels({ query }: Call): Promise<Answer> {

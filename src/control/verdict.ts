@@ -169,7 +169,8 @@ function explainGone({ account, state, historySeconds }: Case): Explanation {
     last === undefined
       ? 'it has had no stream of late'
       : `its last stream ended ${ago(last.age)} (${last.reason})`;
-  if (state === 'away')
+  // One who is online has come back a moment ago.
+  if (state !== 'offline')
     return because(
       'away',
       `${past}; it may be reconnecting`,
