@@ -24,6 +24,7 @@ import {
   nameIn,
   queryFields,
 } from './queries.ts';
+import { checkIdentity } from './requests.ts';
 import { type Call, get, post, type Route } from './router.ts';
 
 /** Users that one question may name. */
@@ -118,6 +119,7 @@ export class PresenceDesk {
       throw invalid(
         'say whose streams: userId, channel or stream, of which all that are given count',
       );
+    checkIdentity(which.user, 'name a user, or a channel of which all streams are to end');
     const retryMs = DISCONNECTED_RETRY_MS;
     const { answers, unheard } = await this.#options.ask({ ask: 'end', which, retryMs });
     return heard({ streams: answers.reduce((sum, { count }) => sum + count, 0) }, unheard);

@@ -90,12 +90,17 @@ const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);
 /** @throws TidingsError `FIELD_MISSING` or `FIELD_INVALID`, naming the field */
 export function parseTokenRequest(fields: Fields, context: TokenContext): NewToken {
   const userId = checkName('userId', fields.values.get('userId'));
-  if (userId === EVERYONE) invalid('userId * names recipients and cannot be an identity');
+  checkIdentity(userId, 'name a user');
   const channels = names('channel', valuesOf(fields, 'channel', MAX_CHANNELS_PER_TOKEN));
   checkChannels(channels, tokenChannelFault);
   const seconds = secondsOf(fields, context.maxTokenSeconds);
   const from = fromOf(fields, context.position);
   return { userId, channels, seconds, from, tokenId: tokenIdOf(fields, 'jti') };
+}
+
+/** `*` stands for all in an emit only: taken for somebody's name here, it would do nothing, and seem to. */
+export function checkIdentity(user: string | undefined, advice: string): void {
+  if (user === EVERYONE) invalid(`userId * names recipients, and is nobody: ${advice}`);
 }
 
 /** The id of a token; undefined when it is not given. @throws TidingsError `FIELD_INVALID` */

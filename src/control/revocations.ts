@@ -9,7 +9,7 @@ import type { Revocation } from '../hub/revocations.ts';
 import { heard } from './asking.ts';
 import type { Fields } from './fields.ts';
 import { cursorFor, cursorIn, invalid, isText, limitOf, nameIn, queryFields } from './queries.ts';
-import { tokenIdOf } from './requests.ts';
+import { checkIdentity, tokenIdOf } from './requests.ts';
 import { type Call, get, post, type Route } from './router.ts';
 
 /** Last second of the year 9999, in Unix seconds: what is later was meant as milliseconds. */
@@ -67,6 +67,7 @@ export class RevocationDesk {
 
   #revocationOf(fields: Fields): Revocation {
     const user = nameIn(fields, 'userId');
+    checkIdentity(user, 'name a user, or change the secret, with which all tokens are gone');
     const tokenId = tokenIdOf(fields, 'tokenId');
     // A token may outlive its longest life by as much as its issuer's clock may be ahead.
     const until = Math.ceil(this.#now()) + this.#ttlIn(fields) + CLOCK_TOLERANCE_SECONDS;
@@ -74,7 +75,8 @@ export class RevocationDesk {
     if (user !== undefined && tokenId === undefined) {
       return { kind: 'user', name: checkName('userId', user), issuedBefore, until };
     }
-    if (tokenId === undefined || user !== undefined)
+    if (user !== undefined) throw invalid('give userId or tokenId, not both: send two requests');
+    if (tokenId === undefined)
       throw new TidingsError('FIELD_MISSING', 'say which tokens: userId, or tokenId');
     return { kind: 'token', name: tokenId, issuedBefore: 0, until };
   }

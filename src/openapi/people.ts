@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import { CHANNEL_ORDERS } from '../hub/census.ts';
 import { MAX_ROWS_PER_PAGE } from '../hub/pages.ts';
 import { answered, type Endpoint, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
-import { COUNT, INCOMPLETE } from './schemas.ts';
+import { COUNT, INCOMPLETE, notEveryone } from './schemas.ts';
 
 const TEXT: Part = { type: 'string' };
 const SECONDS: Part = { type: 'number', minimum: 0 };
@@ -214,7 +214,7 @@ const DISCONNECT: Endpoint = {
   description: 'Of the fields that are given, all count; one must be.',
   body: bodyOf((kind) =>
     someOf({
-      userId: kind(ref('NameOrNumber'), ref('Name')),
+      userId: kind(notEveryone('NameOrNumber'), notEveryone('Name')),
       channel: kind(ref('NameOrNumber'), ref('Name')),
       stream: kind({ anyOf: [STREAM_ID, STREAM_NUMBER] }, STREAM_ID),
     }),
@@ -238,13 +238,13 @@ function revokeBody(kind: Kinds, isForm: boolean, maxTokenSeconds: number): Part
     return {
       type: 'object',
       description,
-      properties: { userId: ref('Name'), tokenId: ref('TokenId'), issuedBefore, ttl },
+      properties: { userId: notEveryone('Name'), tokenId: ref('TokenId'), issuedBefore, ttl },
       oneOf: [
         { required: ['userId'], properties: { tokenId: false } },
         { required: ['tokenId'], properties: { userId: false } },
       ],
     };
-  const userId = ref('NameOrNumber');
+  const userId = notEveryone('NameOrNumber');
   return {
     type: 'object',
     description,

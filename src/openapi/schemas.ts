@@ -1,6 +1,6 @@
 /** What several endpoints have in common: names, ids, errors. */
 import { MAX_TOKEN_ID_LENGTH } from '../auth/claims.ts';
-import { MAX_NAME_BYTES, NAME_PATTERN } from '../auth/names.ts';
+import { EVERYONE, MAX_NAME_BYTES, NAME_PATTERN } from '../auth/names.ts';
 import { ERROR_STATUS } from '../errors.ts';
 import { PROBLEM_URN } from '../http/problem.ts';
 import { MAX_PREFIX_LEVELS } from '../log/prefix.ts';
@@ -112,6 +112,11 @@ export const tokenChannel = (name: string): Part =>
     `^(([^/]*/){${MAX_PREFIX_LEVELS + 1},})?\\*$`,
     `One that ends in \`/*\` takes all channels below it; it has at most ${MAX_PREFIX_LEVELS} slashes. Not a lone \`*\`.`,
   );
+
+/** A user; `name` is the schema of names. */
+export const notEveryone = (name: string): Part => ({
+  allOf: [ref(name), { not: { const: EVERYONE } }],
+});
 
 /** One of them, or several in an array or by repetition. */
 export const oneOrMore = (item: Part, max: number): Part => ({

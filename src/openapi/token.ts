@@ -1,15 +1,12 @@
 /** `POST /token/`, described. */
 import { MAX_CHANNELS_PER_TOKEN } from '../auth/claims.ts';
-import { EVERYONE } from '../auth/names.ts';
 import { answered, type Endpoints, type Facts, type Part, ref } from './endpoint.ts';
-import { oneOrMore, tokenChannel } from './schemas.ts';
+import { notEveryone, oneOrMore, tokenChannel } from './schemas.ts';
 
 const FROM: Part = {
   description: 'Where a stream starts that brings no id: an id, or `now`.',
   anyOf: [ref('EventId'), { const: 'now' }],
 };
-
-const notEveryone = (name: string): Part => ({ allOf: [ref(name), { not: { const: EVERYONE } }] });
 
 const orNull = (part: Part): Part => ({ anyOf: [part, { type: 'null' }] });
 

@@ -176,6 +176,7 @@ test('presence - streams are ended by user, channel or id, and may come back', a
   await clients[2].end();
   assert.deepEqual(await disconnect({ channel: 'nobody' }), [200, 0]);
   assert.deepEqual(await disconnect({}), [400, undefined]);
+  assert.deepEqual(await disconnect({ userId: '*' }), [400, undefined], 'not all, and not none');
   assert.equal(clients[1].ended, false);
 });
 

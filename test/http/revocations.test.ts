@@ -133,6 +133,7 @@ test('revocations - what is not understood revokes nothing', async (t) => {
     {},
     { userId: 'ann', tokenId: 'x' },
     { userId: '' },
+    { userId: '*' },
     { tokenId: '' },
     { tokenId: 'x'.repeat(257) },
     { userId: 'ann', ttl: 0 },
@@ -141,5 +142,8 @@ test('revocations - what is not understood revokes nothing', async (t) => {
     { userId: 'ann', issuedBefore: Date.now() * 1_000 },
   ])
     await revoke(running, body, 400);
+  const messageTo = async (body: object) => (await revoke(running, body, 400))['message'];
+  assert.match(String(await messageTo({ userId: '*' })), /is nobody: .*change the secret/);
+  assert.match(String(await messageTo({ userId: 'ann', tokenId: 'x' })), /not both/);
   assert.deepEqual(await listed(running), { revocations: [] });
 });
