@@ -7,6 +7,9 @@ export class PastHeads {
   readonly #seconds: number;
   // Oldest first; at most SAMPLES + 2, since older ones are dropped.
   #samples: { readonly time: number; readonly n: number }[] = [];
+  // The last that was noted, which may be no sample: nothing need come after it.
+  #lastTime = Number.POSITIVE_INFINITY;
+  #lastN = 0;
 
   /** Looks back over `seconds`. */
   constructor(seconds: number) {
@@ -15,6 +18,8 @@ export class PastHeads {
 
   /** Number `n` was reached. */
   note(n: number, now: number): void {
+    this.#lastTime = now;
+    this.#lastN = n;
     const last = this.#samples.at(-1);
     if (last !== undefined && now - last.time < this.#seconds / SAMPLES) return;
     this.#samples.push({ time: now, n });
@@ -24,6 +29,7 @@ export class PastHeads {
   /** A number that was reached so long ago or longer; 0 when none was. */
   at(now: number): number {
     const then = now - this.#seconds;
+    if (this.#lastTime <= then) return this.#lastN;
     this.#dropBefore(then);
     const oldest = this.#samples[0];
     return oldest !== undefined && oldest.time <= then ? oldest.n : 0;

@@ -157,11 +157,24 @@ test('positions - with notices off none of them is sent, and everything else is'
   assert.equal(sink.text, `retry: 1\n${NUDGE}<3>${NUDGE}`);
 });
 
+test('positions - an id that has fallen behind by a burst is renewed, though nothing comes after it', async () => {
+  const { hub, clock, emit, open } = setUp({ ttlSeconds: 100 });
+  emit(['all']);
+  const { sink, stream } = open('ann');
+  for (let i = 0; i < 5; i += 1) emit(['all'], 'bob');
+  await turn();
+  for (clock.now = 15; clock.now <= 300; clock.now += 15) hub.beat(stream);
+  assert.equal(sink.text.split('event: tidings.position\ndata: {}\nid: e-6\n').length, 2);
+});
+
 test('past heads - what the newest number was so long ago', () => {
   const past = new PastHeads(80);
   assert.equal(past.at(1_000), 0);
-  for (let second = 0; second <= 400; second += 1) past.note(second, second);
-  const at = past.at(400);
+  for (const n of [7, 8, 9]) past.note(n, 1_000 + n);
+  assert.deepEqual([past.at(1_080), past.at(1_088), past.at(1_089), past.at(9_999)], [0, 7, 9, 9]);
+  const later = new PastHeads(80);
+  for (let second = 0; second <= 400; second += 1) later.note(second, second);
+  const at = later.at(400);
   assert.ok(at <= 320 && at >= 300, `${at}`);
 });
 
