@@ -94,3 +94,13 @@ test('unfilled - what was evicted later than the prefix came, and it has itself,
   assert.equal(missed('bob'), 2);
   assert.equal(missed('ann'), 2, 'number 1 is there, but the prefix has no place for it');
 });
+
+test('unfilled - what is gone from a channel below, but newer than the prefix and still there, is no gap', () => {
+  const { index, emit, come, missed } = setUp({ capacity: 2 });
+  emit('a/1', 'ann');
+  come();
+  emit('a/1', 'ann');
+  // Entries age channel by channel: the prefix has its turn later.
+  index.retention.expire(index.channel('a/1'), 100);
+  assert.equal(missed('ann'), 1, 'number 1 is gone, number 2 is in the log of the prefix');
+});
