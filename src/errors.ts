@@ -78,7 +78,7 @@ export const ERROR_TITLE: Readonly<Record<ErrorCode, string>> = {
   IDEMPOTENCY_MISMATCH: 'Another event was emitted under this key',
   UPLOAD_TOO_LONG: 'No more lines can be remembered under one key',
   BODY_TOO_LARGE: 'The body is too large',
-  EVENT_TOO_LARGE: 'The event is larger than the memory for events',
+  EVENT_TOO_LARGE: 'The event is larger than the memory for events, or than NATS takes',
   MEDIA_TYPE_UNSUPPORTED: 'The type, charset or coding of the body is not supported',
   MEMORY_FULL: 'The memory for events is full of what is still being written',
   RECEIPTS_FULL: 'No more receipts are waited for',
@@ -155,7 +155,7 @@ export const idempotencyMismatch = (): TidingsError =>
 export const outcomeUnknown = (): TidingsError =>
   new TidingsError(
     'OUTCOME_UNKNOWN',
-    'NATS did not say in time whether it has the event: it may come to streams, or not',
+    'NATS did not say in time whether it has the event, which may come to streams or not: send it again if it has an Idempotency-Key, with which that does no harm',
   );
 
 export const eventTooLargeFor = (bytes: number): TidingsError =>

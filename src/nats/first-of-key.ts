@@ -1,8 +1,8 @@
 /** Keys of emits, as NATS compares them, and what it has stored under one beside an event that it takes for the same. */
+import { createHash } from 'node:crypto';
 import { fingerprint } from '../publish/fingerprint.ts';
 import type { EventKey, OutgoingEvent } from '../publish/publisher.ts';
 import { decodeRecord } from './event-record.ts';
-import { tokensOf } from './subjects.ts';
 
 /** An emit, and how its own event is known again. */
 export interface Keyed {
@@ -22,6 +22,15 @@ export function likenessOf(stored: Uint8Array | undefined, keyed: Keyed): Likene
   return fingerprint(record) === fingerprint(keyed.event) ? 'same' : 'other';
 }
 
-/** The message id of an emit with a key. NATS compares ids over the whole stream: the channels have to be in them. */
-export const keyedId = (channels: readonly string[], { name, line }: EventKey): string =>
-  `k:${[...channels].sort().map(tokensOf).join(',')}:${tokensOf(name)}${line === undefined ? '' : `:${line}`}`;
+/**
+ * The message id of an emit with a key. NATS compares ids over the whole stream: the channels have to be in
+ * them. As a digest, since it takes 64 KB for a head, and a hundred long names are more.
+ */
+export function keyedId(channels: readonly string[], { name, line }: EventKey): string {
+  // Neither names nor keys hold line ends.
+  const text = [...channels]
+    .sort()
+    .concat('', name, String(line ?? ''))
+    .join('\n');
+  return `k:${createHash('sha256').update(text).digest('base64url')}`;
+}

@@ -54,6 +54,25 @@ for (const program of NATS_PROGRAMS)
     );
   });
 
+test('keys - of an emit to as many channels, and as long ones, as there may be', {
+  skip,
+}, async (t) => {
+  const { urls } = await startNats(t);
+  const node = await startServer(t, ['-nats', urls]);
+  const name = (i: number) => `${'é'.repeat(126)}${String(i).padStart(3, '0')}`;
+  const channel = Array.from({ length: 100 }, (_, i) => name(i));
+  const long = (key: string) =>
+    ask(node, JSON.stringify({ userId: '*', channel, data: 'x', key }), {
+      'content-type': 'application/json',
+    });
+  const first = await long('k');
+  assert.equal(first.status, 200, JSON.stringify(first));
+  assert.deepEqual(
+    [(await long('k'))['id'], (await long('l'))['duplicate']],
+    [first['id'], undefined],
+  );
+});
+
 test('keys - in an array and in an upload, as without NATS', { skip }, async (t) => {
   const { urls } = await startNats(t);
   const node = await startServer(t, ['-nats', urls]);
