@@ -11,6 +11,7 @@ import {
 } from '../http/address.ts';
 import { isOrigin, originPattern } from '../http/origin.ts';
 import { KEY_SOURCES, type TokenKeys, tokenKeys } from './keys.ts';
+import { checkNats } from './nats-options.ts';
 import { envName, hasVariable, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { tokenRules } from './token-rules.ts';
 
@@ -99,17 +100,6 @@ export function resolveConfig(values: OptionValues): Config {
     tokens: tokenRules(values),
     threadCount: threadsOf(values.threads, publicAddress),
   });
-}
-
-function checkNats(values: OptionValues): void {
-  const bad = values.nats.find((server) => !/^(nats|tls):\/\/[^\s/]+$/.test(server));
-  if (bad !== undefined)
-    fail('-nats takes servers such as nats://10.0.0.1:4222, separated by commas');
-  if ((values['nats-cert'] === '') !== (values['nats-key'] === ''))
-    fail('-nats-cert and -nats-key must be given together');
-  if (values.nats.length === 0) return;
-  if (values.snapshot !== '')
-    fail('-snapshot has no use with -nats: what was emitted is in NATS. Leave one of them out');
 }
 
 // A kernel spreads connections to a TCP port over those who listen on it; not all do, and none for a path.

@@ -177,7 +177,7 @@ export const OPTIONS = {
     'file into which retained events are written when the server leaves, and from which the next start takes them; none: that start knows nothing of them',
   ),
   nats: list(
-    'NATS servers with JetStream, separated by commas (nats://host:port, tls://…): events go through them, to all nodes that name the same ones',
+    'NATS servers with JetStream, separated by commas (nats://host:port, tls://…, with user:password@ before the host where they want it): events go through them, to all nodes that name the same ones',
   ),
   'nats-creds': text('', 'file with the credentials of a NATS user'),
   'nats-ca': text(

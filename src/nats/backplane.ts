@@ -76,10 +76,12 @@ export class Backplane implements Publisher {
   /** Waits for NATS. @throws TidingsError `CONFIG_INVALID`, `BACKPLANE_DOWN` */
   static async open(options: BackplaneOptions): Promise<Backplane> {
     const complaints = new Complaints(options.logger);
+    const { replicas, maxBytes } = options.policy;
+    const megabytes = Math.ceil(maxBytes / 1_048_576);
     return waitFor(async () => new Backplane(await prepare(options, complaints), options), {
       logger: options.logger,
       message: (reason) =>
-        `NATS cannot be used (${reason}): see -nats, and that its servers run with JetStream`,
+        `NATS cannot be used (${reason}): see -nats, and that ${replicas} of its servers run with JetStream and have ${megabytes} MB for the stream on disk (four times -memory)`,
     });
   }
 

@@ -12,6 +12,7 @@ import { leaveOutLateWrites } from './late-writes.ts';
 
 /** Where the servers are, and what they want to see. Paths are empty when there is nothing. */
 export interface NatsAddress {
+  /** Each `nats://host:port` or `tls://…`, all with the same `user:password@` before the host or with none. */
   readonly servers: readonly string[];
   /** A file with a user's JWT and key. */
   readonly creds: string;
@@ -44,7 +45,9 @@ export async function connectTo(
   const { servers, creds, ca, cert, key } = address;
   const options: ConnectionOptions = {
     name,
-    servers: [...servers],
+    // The client takes no notice of a user that stands there.
+    servers: servers.map((server) => server.replace(/\/\/.*@/, '//')),
+    ...userIn(servers[0]!),
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
     timeout: GREETING_MS,
@@ -68,6 +71,14 @@ export async function connectTo(
   const link = { connection: await connect(options), isUp: true };
   void follow(link, complaints);
   return link;
+}
+
+/** Who is to be logged in, by the address of a server: a user and a password, or a token alone. */
+export function userIn(server: string): Pick<ConnectionOptions, 'user' | 'pass' | 'token'> {
+  const { username, password } = new URL(server);
+  if (username === '') return {};
+  const user = decodeURIComponent(username);
+  return password === '' ? { token: user } : { user, pass: decodeURIComponent(password) };
 }
 
 /** Whether a server's version is this one or a later one. */

@@ -101,3 +101,12 @@ test('access - a user that may not write is told of in the log, with what it may
   node.process.kill('SIGKILL');
   await answer;
 });
+
+test('access - a user with a password in the address, which is in no line of the log', async (t) => {
+  const config = 'authorization { user: "ti@dings", password: "p/,:%x" }';
+  const { urls } = await startNats(t, { config, connect: { user: 'ti@dings', pass: 'p/,:%x' } });
+  const server = urls.replace('//', '//ti%40dings:p%2F%2C%3A%25x@');
+  const node = await spawnServer(t, ['-nats', server]);
+  assert.equal((await send(node, 'x')).status, 200);
+  assert.ok(!JSON.stringify(node.log()).includes('%25x'));
+});

@@ -198,6 +198,30 @@ test('config - one source of keys', () => {
   assert.equal(resolve([]).keys, undefined);
 });
 
+test('config - servers of NATS, with one user or none', () => {
+  const nats = (servers: string, ...more: string[]) => ['-secret', 's', '-nats', servers, ...more];
+  const good = [
+    'nats://a:1,tls://b:1',
+    'nats://u:p%40%2C@a:1,tls://u:p%40%2C@[::1]:2',
+    'nats://token@a',
+  ];
+  for (const servers of good) assert.deepEqual(resolve(nats(servers)).nats, servers.split(','));
+  for (const bad of [
+    'a:1',
+    'http://a',
+    'nats://a/b',
+    'nats://u:p@b@a',
+    'nats://:@a',
+    'nats://%zz@a',
+    'nats://a?b',
+  ])
+    refused(nats(bad), /^-nats takes servers such as nats:/);
+  refused(nats('nats://u:p@a,nats://b'), /^-nats names several users/);
+  refused(nats('nats://u:p@a', '-nats-creds', '/x'), /leave one of them out$/);
+  for (const flag of ['nats-creds', 'nats-ca', 'nats-cert', 'nats-key'])
+    refused(['-secret', 's', `-${flag}`, '/x'], new RegExp(`^-${flag} has no use without -nats`));
+});
+
 test('config - a key from a flag leaves none from the environment, which alone must be one too', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
   t.after(() => rmSync(folder, { recursive: true }));
