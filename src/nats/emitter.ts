@@ -46,11 +46,14 @@ const STEP_MS = 25;
 /** Of the head of a message, besides its id: NATS counts it with the payload. */
 const HEADER_BYTES = 32;
 
-interface Pending {
+interface Outgoing {
   readonly ticket: number;
   readonly event: OutgoingEvent;
   readonly payload: Buffer;
   readonly messageId: string;
+}
+
+interface Pending extends Outgoing {
   deadline: number;
   /** When it is to be sent again. */
   dueAt: number;
@@ -101,6 +104,19 @@ export class Emitter implements Publisher {
 
   /** @throws TidingsError as the store does, `BACKPLANE_BUSY`, `EVENT_TOO_LARGE`; rejects with `BACKPLANE_DOWN`, `OUTCOME_UNKNOWN` */
   publish(event: OutgoingEvent): Promise<Published> {
+    return this.#give([this.#outgoing(event)])[0]!;
+  }
+
+  /**
+   * One by one, when each could be sent by itself and there is room for all: NATS has no way to store all or
+   * none, so that a part may be stored when this rejects; when it throws, nothing is.
+   */
+  publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
+    placesByKey(events); // as a single node refuses them
+    return Promise.all(this.#give(events.map((event) => this.#outgoing(event))));
+  }
+
+  #outgoing(event: OutgoingEvent): Outgoing {
     const { to, channels, body, key } = event;
     const { origin, store, link } = this.#options;
     store().admit({ to, channels, byteLength: Buffer.byteLength(body) + STAMP_BYTES });
@@ -110,28 +126,27 @@ export class Emitter implements Publisher {
     const most = link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
     const messageId = key === undefined ? `${origin}:${ticket}` : keyedId(channels, key);
     if (payload.length + messageId.length + HEADER_BYTES > most) throw eventTooLargeFor(most);
-    if (
-      this.#pending.size >= MAX_PENDING ||
-      this.#pendingBytes + payload.length > MAX_PENDING_BYTES
-    )
+    return { ticket, event, payload, messageId };
+  }
+
+  #give(all: readonly Outgoing[]): Promise<Published>[] {
+    const bytes = all.reduce((sum, { payload }) => sum + payload.length, this.#pendingBytes);
+    if (this.#pending.size + all.length > MAX_PENDING || bytes > MAX_PENDING_BYTES)
       throw backplaneBusy();
+    const deadline = performance.now() + EMIT_MS;
+    return all.map((outgoing) => this.#begin(outgoing, deadline));
+  }
+
+  #begin(outgoing: Outgoing, deadline: number): Promise<Published> {
     return new Promise((resolve, reject) => {
-      const deadline = performance.now() + EMIT_MS;
       const doubts = { isInDoubt: false, isDuplicate: false };
       const state = { dueAt: 0, isSent: false, isUnknown: false, ...doubts, n: undefined };
-      const pending = { ticket, event, payload, messageId, deadline, ...state, resolve, reject };
-      this.#pending.set(ticket, pending);
-      this.#pendingBytes += payload.length;
+      const pending = { ...outgoing, deadline, ...state, resolve, reject };
+      this.#pending.set(outgoing.ticket, pending);
+      this.#pendingBytes += outgoing.payload.length;
       this.#send(pending);
       this.#timer ??= setInterval(this.#step, STEP_MS);
     });
-  }
-
-  /** One by one, after a look at keys that stand there twice: NATS has no way to store all or none, so that a part may be stored when this rejects. */
-  publishAll(events: readonly OutgoingEvent[]): Promise<readonly Published[]> {
-    placesByKey(events); // as a single node refuses them: before any is sent
-    // Async: what one throws must not leave the promises of those before it to nobody.
-    return Promise.all(events.map(async (event) => this.publish(event)));
   }
 
   /** An event has come through the stream: perhaps one of this node. */
