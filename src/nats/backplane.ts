@@ -103,7 +103,8 @@ export class Backplane implements Publisher {
     });
     const hasOthers = () => hasOtherNodes(outbound.connection, origin);
     const watched = { keeper, facts, epoch, atStart, hadOthers, hasOthers, verdict, failed };
-    this.#watch = new Watch({ ...watched, follower: this.#follower });
+    const isUp = () => outbound.isUp;
+    this.#watch = new Watch({ ...watched, isUp, follower: this.#follower });
     const past = this.#pastEvents();
     this.log = new StreamLog({
       read: (wanted) => past.read(wanted),

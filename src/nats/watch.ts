@@ -31,6 +31,8 @@ const RECORD_LOOKS = 30;
 const MOST_PER_SECOND = 100_000;
 
 export interface WatchOptions {
+  /** There is a connection now: a question without one would be lost, and keep the next ones back until its time is over. */
+  readonly isUp: () => boolean;
   readonly keeper: EpochKeeper;
   readonly facts: () => Promise<StreamState>;
   readonly epoch: string;
@@ -109,7 +111,7 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    if (this.#isLooking) return;
+    if (this.#isLooking || !this.#options.isUp()) return;
     this.#isLooking = true;
     try {
       // Before the question: events come while it is on its way.
