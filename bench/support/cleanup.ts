@@ -6,9 +6,15 @@ export class Cleanup {
     this.#undo.push(fn);
   }
 
-  /** Undoes in reverse order. Idempotent. */
+  /** Undoes in reverse order, all of it even if some of it fails. Idempotent. */
   async close(): Promise<void> {
-    for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) await undo();
+    const undo = this.#undo.pop();
+    if (undo === undefined) return;
+    try {
+      await undo();
+    } finally {
+      await this.close();
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Owner } from './sse-client.ts';
 import { base64url } from './tokens.ts';
+import { undo } from './undo.ts';
 
 export interface SigningKey {
   readonly kid: string;
@@ -75,7 +76,7 @@ export async function startIssuer(t: Owner, set: object): Promise<IssuerServer> 
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  undo(t, () => {
     server.close();
     server.closeAllConnections();
   });

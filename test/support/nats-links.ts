@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Nats } from './nats.ts';
 import type { Owner } from './sse-client.ts';
+import { undo } from './undo.ts';
 
 /** `hole`: nothing passes either way, and nobody is told; what was sent comes when it is over. */
 export type LinkState = 'whole' | 'cut' | 'hole';
@@ -28,14 +29,14 @@ export class NatsLinks {
       .join(',');
   }
 
-  /** Closed by `t.after`. */
+  /** Closed after the test. */
   static async open(t: Owner, { servers }: Nats): Promise<NatsLinks> {
     const listeners = servers.map(() => createServer({ noDelay: true }).listen(0, '127.0.0.1'));
     await Promise.all(listeners.map((listener) => once(listener, 'listening')));
     const links = new NatsLinks(listeners);
     for (const [i, listener] of listeners.entries())
       listener.on('connection', (node) => links.#join(node, Number(new URL(servers[i]!.url).port)));
-    t.after(() => links.#close());
+    undo(t, () => links.#close());
     return links;
   }
 

@@ -10,6 +10,7 @@ import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/t
 import { leaveOutLateWrites } from '../../src/nats/late-writes.ts';
 import type { Owner } from './sse-client.ts';
 import { runs } from './tools.ts';
+import { undo } from './undo.ts';
 import { eventually, within } from './wait.ts';
 
 /** A current one, built by scripts/install-test-tools.sh where there is Go, and Debian's. */
@@ -124,7 +125,7 @@ export async function startNats(
     return new NatsServer(join(folder, name), ports[i]!, [program, '-c', config]);
   });
   let connection: NatsConnection | undefined;
-  t.after(async () => {
+  undo(t, async () => {
     await connection?.close();
     await Promise.all(servers.map((server) => server.stop('SIGKILL')));
     rmSync(folder, { recursive: true });

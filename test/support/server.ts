@@ -10,6 +10,7 @@ import { Server } from '../../src/process/server.ts';
 import { assertRetained } from './hub.ts';
 import type { Owner } from './sse-client.ts';
 import { SECRET } from './tokens.ts';
+import { undo } from './undo.ts';
 
 /** `compat`: tests that ask the control port come to the compatible one, on Node's own server. */
 const DOOR = process.env['TEST_DOOR'] ?? '';
@@ -49,7 +50,7 @@ export interface RunningServer {
   readonly log: Record<string, unknown>[];
 }
 
-/** Stopped by `t.after`, which also asserts that nothing is left open. */
+/** Stopped after the test, which also asserts that nothing is left open. */
 export async function startServer(t: Owner, args: readonly string[] = []): Promise<RunningServer> {
   const base = [
     '-bind',
@@ -88,7 +89,7 @@ export async function startServer(t: Owner, args: readonly string[] = []): Promi
     cluster,
   });
   await server.start();
-  t.after(async () => {
+  undo(t, async () => {
     await server.stop();
     assert.equal(server.hub.streams.size, 0, 'streams left open');
     assert.equal(server.hub.flow.blockedStreams.size, 0, 'blocked streams left');

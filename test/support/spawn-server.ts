@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { THREADS } from './server.ts';
 import type { Owner } from './sse-client.ts';
 import { SECRET } from './tokens.ts';
+import { undo } from './undo.ts';
 import { eventually } from './wait.ts';
 
 export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
@@ -71,7 +72,7 @@ export async function spawnServer(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const exited = once(child, 'exit');
   // A clean end first, since only that writes coverage.
-  t.after(async () => {
+  undo(t, async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await exited;

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import type { Owner } from './sse-client.ts';
+import { undo } from './undo.ts';
 
 export const WEBHOOK_SECRETS = [1, 2].map(
   (fill) => `whsec_${Buffer.alloc(32, fill).toString('base64')}`,
@@ -63,7 +64,7 @@ export async function webhookReceiver(
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
+  undo(t, () => {
     server.closeAllConnections();
     server.close();
   });
