@@ -65,7 +65,9 @@ export function rangeOf(
     const memo = set.rangesAfter(missedThrough);
     if (memo.isEmpty) setImmediate(() => memo.clear()); // shared by those who ask in this turn
     const range = memo.range(missedThrough, head);
-    return { missedThrough, frames: range.entriesFor(user), through: range.end };
+    // Plain data: it may go to another thread.
+    const frames = range.entriesFor(user).map(({ n, bytes }) => ({ n, bytes }));
+    return { missedThrough, frames, through: range.end };
   });
 }
 

@@ -7,6 +7,7 @@ import {
   MAX_ASKED,
 } from '../../../src/hub/deeper-log.ts';
 import { StreamState } from '../../../src/hub/stream.ts';
+import { LateBytes } from '../../../src/wire/frame.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
 import { Random } from '../../support/prng.ts';
@@ -274,4 +275,21 @@ test('deeper log - one that cannot be asked holds nobody up', async () => {
   for (let i = 0; i < MAX_ASKED * 2; i += 1) hub.open(new FakeSink(), { user: `${i}`, ...rest });
   await turns(9);
   assert.deepEqual([asked.length, hub.streams.size], [MAX_ASKED * 2, 0]);
+});
+
+test('deeper log - an answer is plain data, whole in another thread', async () => {
+  const hub = newHub();
+  for (let n = 1; n <= 3; n += 1) {
+    const bytes = new LateBytes(`data: ${n}\n`, `e-${n}`);
+    hub.append([{ n, to: n === 2 ? 'bob' : undefined, channels: ['a'], bytes }]);
+  }
+  const answer = structuredClone(
+    await hub.read({ user: 'ann', channels: ['a'], after: 0, upto: 0 }),
+  );
+  const told = answer.frames.map(({ n, bytes }) => [n, Buffer.from(bytes).toString()]);
+  assert.deepEqual(told, [
+    [1, 'data: 1\nid: e-1\n\n'],
+    [3, 'data: 3\nid: e-3\n\n'],
+  ]);
+  assert.deepEqual([answer.missedThrough, answer.through], [0, 3]);
 });
