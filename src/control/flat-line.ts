@@ -24,6 +24,9 @@ const MAX_DATA = 2 * MAX_DEPTH;
 // Whatever else a name may be, these are allowed: no quote, no backslash, and no * but for everyone.
 const NAME = /^[!#-)+-[\]-~]+$/;
 
+/** Of the line before: nearly always that of the next one, which then is neither checked nor made again. */
+let lastChannels: readonly string[] = [''];
+
 /** The event of such a line; undefined for all others. Hot path: for every line of an upload. */
 export function flatEvent(text: string, context: EmitContext): OutgoingEvent | undefined {
   if (!text.startsWith(USER)) return undefined;
@@ -33,7 +36,11 @@ export function flatEvent(text: string, context: EmitContext): OutgoingEvent | u
   if (!text.startsWith(CHANNEL, userEnd) || channelEnd < 0) return undefined;
   const user = text.slice(USER.length, userEnd);
   const channel = text.slice(channelAt, channelEnd);
-  if (!(user === EVERYONE || isName(user)) || !isName(channel)) return undefined;
+  if (!(user === EVERYONE || isName(user))) return undefined;
+  if (channel !== lastChannels[0]) {
+    if (!isName(channel)) return undefined;
+    lastChannels = [ownText(channel)];
+  }
   const eventEnd = endOfEvent(text, channelEnd);
   const event = eventEnd === channelEnd ? '' : text.slice(channelEnd + EVENT.length, eventEnd);
   if (event !== '' && (!isName(event) || event.startsWith(SYSTEM_EVENT_PREFIX))) return undefined;
@@ -42,7 +49,7 @@ export function flatEvent(text: string, context: EmitContext): OutgoingEvent | u
   if (data === undefined) return undefined;
   return {
     to: user === EVERYONE ? undefined : ownText(user),
-    channels: [ownText(channel)],
+    channels: lastChannels,
     body: encodeEvent(data, event),
     receiptSeconds: undefined,
     trace: context.trace,

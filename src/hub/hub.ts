@@ -201,7 +201,7 @@ export class Hub {
     const present: Channel<Stream>[] = [];
     for (const name of this.#index.reached(channels)) {
       const channel = this.channels.get(name);
-      if (channel !== undefined) present.push(channel);
+      if (channel !== undefined && channel.streamCount > 0) present.push(channel);
     }
     return audienceOf(present, to);
   }
@@ -283,10 +283,8 @@ export class Hub {
   }
 
   #mark(channel: Channel<Stream>, { n, to }: Entry): void {
-    if (to === undefined) {
-      if (channel.streamCount > 0) this.#flusher.mark(channel, n);
-      return;
-    }
+    if (channel.streamCount === 0) return;
+    if (to === undefined) return this.#flusher.mark(channel, n);
     for (const user of typeof to === 'string' ? [to] : to)
       for (const stream of channel.of(user)) this.#flusher.mark(stream, n);
   }

@@ -77,11 +77,11 @@ export class Room {
   #trim(): void {
     const { index } = this.#options;
     const { through } = this;
-    for (const channel of this.#untrimmed) {
+    // Taken one by one: a list that is emptied at once gives up its memory, for every emit.
+    for (let channel = this.#untrimmed.pop(); channel; channel = this.#untrimmed.pop()) {
       channel.isUntrimmed = false;
       index.retention.trim(channel, through);
       index.forgetUnused(channel);
     }
-    this.#untrimmed.length = 0;
   }
 }

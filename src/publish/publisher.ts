@@ -86,26 +86,32 @@ export class Sequencer implements Publisher {
   }
 
   publish(event: OutgoingEvent): Published | Promise<Published> {
-    this.#store.admit(sizeOf(event));
-    return this.#number(event);
+    const bodyBytes = Buffer.byteLength(event.body);
+    this.#store.admit(sizeOf(event, bodyBytes));
+    return this.#number(event, bodyBytes);
   }
 
   publishAll(
     events: readonly OutgoingEvent[],
   ): readonly Published[] | Promise<readonly Published[]> {
     // As one that takes as much memory as all of them.
-    const byteLength = events.reduce((sum, event) => sum + mostBytes(sizeOf(event)), 0);
+    const bodyBytes = events.map(({ body }) => Buffer.byteLength(body));
+    const sizes = events.map((event, i) => mostBytes(sizeOf(event, bodyBytes[i]!)));
+    const byteLength = sizes.reduce((sum, size) => sum + size, 0);
     this.#store.admit({ to: undefined, channels: [], byteLength });
-    const published = events.map((event) => this.#number(event));
+    const published = events.map((event, i) => this.#number(event, bodyBytes[i]!));
     return published.some((one) => one instanceof Promise)
       ? Promise.all(published)
       : (published as Published[]);
   }
 
-  #number({ to, channels, body, trace }: OutgoingEvent): Published | Promise<Published> {
+  #number(
+    { to, channels, body, trace }: OutgoingEvent,
+    bodyBytes: number,
+  ): Published | Promise<Published> {
     this.#n += 1;
     const id = formatEventId(this.#epoch, this.#n);
-    const entry = { n: this.#n, to, channels, bytes: new LateBytes(body, id), trace };
+    const entry = { n: this.#n, to, channels, bytes: new LateBytes(body, id, bodyBytes), trace };
     this.#store.append([entry]);
     const streams = this.#store.audience(entry);
     if (typeof streams === 'number') return { id, streams };
@@ -113,8 +119,8 @@ export class Sequencer implements Publisher {
   }
 }
 
-const sizeOf = ({ to, channels, body }: OutgoingEvent): EntrySize => ({
+const sizeOf = ({ to, channels }: OutgoingEvent, bodyBytes: number): EntrySize => ({
   to,
   channels,
-  byteLength: Buffer.byteLength(body) + STAMP_BYTES,
+  byteLength: bodyBytes + STAMP_BYTES,
 });

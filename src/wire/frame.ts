@@ -56,9 +56,10 @@ export class LateBytes {
   readonly length: number;
   readonly #text: string;
 
-  constructor(body: Body, id: string) {
-    // Counting makes the body one text of its own: until then it may be a view of its whole request.
-    this.length = Buffer.byteLength(body) + id.length + STAMP_AROUND_BYTES;
+  /** `bodyBytes`: of the body, where they were counted before. */
+  constructor(body: Body, id: string, bodyBytes = Buffer.byteLength(body)) {
+    // Counting has made the body one text of its own: until then it may be a view of its whole request.
+    this.length = bodyBytes + id.length + STAMP_AROUND_BYTES;
     this.#text = stamped(body, id);
   }
 
