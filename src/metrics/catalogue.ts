@@ -163,7 +163,7 @@ const PEOPLE: readonly Series[] = [
     type: 'counter',
     from: 'webhookEvents',
     label: 'result',
-    help: 'Events for the receiver of webhooks: taken by it, or dropped for want of room and told as a gap',
+    help: 'Events for the receiver of webhooks: taken by it, or dropped: for want of room, which is told as a gap, or since it answered 410',
   },
   {
     name: 'tidings_webhook_gaps_total',

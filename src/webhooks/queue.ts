@@ -37,7 +37,7 @@ export class WebhookQueue {
   #inFlight = 0;
   #bytes = 0;
   #lastSeq = 0;
-  /** What gave way to gaps so far. */
+  /** What gave way to gaps so far, or has nobody to be told to. */
   droppedCount = 0;
   gapCount = 0;
 
@@ -86,14 +86,16 @@ export class WebhookQueue {
     this.#inFlight = 0;
   }
 
+  /** Nothing of it will be delivered. */
   clear(): void {
+    this.droppedCount += this.#waiting.filter(({ event }) => event.type !== GAP).length;
     this.#waiting = [];
     this.#inFlight = 0;
     this.#bytes = 0;
   }
 
   #add(event: WebhookEvent, { from = event.seq, beforeStart = 0 } = {}): void {
-    const bytes = JSON.stringify(event.data).length + OVERHEAD_BYTES;
+    const bytes = Buffer.byteLength(JSON.stringify(event.data)) + OVERHEAD_BYTES;
     this.#waiting.push({ event, bytes, from, beforeStart });
     this.#bytes += bytes;
   }

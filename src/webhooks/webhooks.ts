@@ -42,7 +42,7 @@ export interface WebhookMeasures {
   readonly failed: number;
   /** Events that wait, with what gaps among them stand for. */
   readonly waiting: number;
-  /** Events that gave way to gaps, and those gaps. */
+  /** Events that gave way to gaps or had nobody to be told to, and those gaps. */
   readonly dropped: number;
   readonly gaps: number;
 }
@@ -66,7 +66,9 @@ export class Webhooks {
 
   /** Never waits, never throws. */
   tell(type: string, data: WebhookEvent['data']): void {
-    if (this.#isOff || this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted) return;
+    if (this.#isOff) this.#queue.droppedCount += 1;
+    if (this.#isOff) return;
     this.#queue.push(type, data);
     this.start();
   }

@@ -129,6 +129,14 @@ test('webhooks - a receiver that is gone is asked no more', async (t) => {
   third.tell('user.online', { userId: 'd' });
   await eventually(() => paths.includes('/third'));
   assert.deepEqual(paths, ['/hook', '/other', '/third']);
+  const { dropped, sent, waiting } = webhooks.measures;
+  assert.deepEqual([dropped, sent, waiting], [2, 0, 0], 'what nobody was told is counted');
+});
+
+test('webhooks - a request has 256 KB at most, in whatever script its events are', () => {
+  const queue = new WebhookQueue(16_777_216);
+  for (let n = 0; n < 3; n += 1) queue.push('a', { event: '\u5b57'.repeat(50_000) });
+  assert.equal(queue.take(100).length, 1);
 });
 
 test('webhooks - what is in flight is never part of a gap', () => {
