@@ -1,6 +1,6 @@
 /** Requests that nobody should send: one of them never counts for two, and the server stays up. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { openNews, post } from '../support/emitting.ts';
 import { OPENED } from '../support/opening.ts';
 import { Random } from '../support/prng.ts';
@@ -55,44 +55,46 @@ const FRAMINGS: Record<string, string> = {
 };
 
 // Side by side: the addon closes some of these only after 8 to 12 seconds.
-test('X-20 smuggling - what follows a request is never one of its own', {
-  concurrency: true,
-}, async (t) => {
-  const all = Object.entries(FRAMINGS).map(([name, rest]) =>
-    t.test(name, async (t) => {
-      const running = await startServer(t);
-      const answer = await exchange(t, running.controlUrl, HEAD + rest);
-      assert.doesNotMatch(answer, /"streams":/);
-      assert.equal((await statsOf(running.server)).channels, 0);
-      await staysUp(running);
-    }),
-  );
-  await Promise.all(all);
-});
+describe('X-20 smuggling', { concurrency: 2 }, () => {
+  test('X-20 smuggling - what follows a request is never one of its own', {
+    concurrency: true,
+  }, async (t) => {
+    const all = Object.entries(FRAMINGS).map(([name, rest]) =>
+      t.test(name, async (t) => {
+        const running = await startServer(t);
+        const answer = await exchange(t, running.controlUrl, HEAD + rest);
+        assert.doesNotMatch(answer, /"streams":/);
+        assert.equal((await statsOf(running.server)).channels, 0);
+        await staysUp(running);
+      }),
+    );
+    await Promise.all(all);
+  });
 
-test('X-20 smuggling - odd request lines are refused or closed', {
-  concurrency: true,
-}, async (t) => {
-  const running = await startServer(t);
-  const auth = `Authorization: Bearer ${tokenFor('ann')}\r\n`;
-  const requests = [
-    `GET http://x/events/ HTTP/1.1\r\nHost: x\r\n${auth}\r\n`,
-    `GET /events/ HTTP/1.0\r\n${auth}\r\n`,
-    `GET /events/ HTTP/2.0\r\nHost: x\r\n${auth}\r\n`,
-    `GET /events/\r\n\r\n`,
-    `GET  /events/ HTTP/1.1\r\nHost: x\r\n${auth}\r\n`,
-    `\r\nGET /events/ HTTP/1.1\r\nHost: x\r\n${auth}\r\n`,
-    `GET /events/ HTTP/1.1\nHost: x\n${auth}\n`,
-    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-    'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n',
-    '\x16\x03\x01\x02\x00\x01\x00',
-    `GET /events/ HTTP/1.1\r\nHost: x\r\n${Array.from({ length: 200 }, (_, i) => `X-${i}: y\r\n`).join('')}${auth}\r\n`,
-    `GET /events/ HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(100_000)}`,
-  ];
-  const answers = await Promise.all(requests.map((text) => exchange(t, running.publicUrl, text)));
-  for (const [i, answer] of answers.entries())
-    assert.doesNotMatch(answer, /^HTTP\/1\.1 200/, requests[i]!.slice(0, 80));
-  await staysUp(running);
+  test('X-20 smuggling - odd request lines are refused or closed', {
+    concurrency: true,
+  }, async (t) => {
+    const running = await startServer(t);
+    const auth = `Authorization: Bearer ${tokenFor('ann')}\r\n`;
+    const requests = [
+      `GET http://x/events/ HTTP/1.1\r\nHost: x\r\n${auth}\r\n`,
+      `GET /events/ HTTP/1.0\r\n${auth}\r\n`,
+      `GET /events/ HTTP/2.0\r\nHost: x\r\n${auth}\r\n`,
+      `GET /events/\r\n\r\n`,
+      `GET  /events/ HTTP/1.1\r\nHost: x\r\n${auth}\r\n`,
+      `\r\nGET /events/ HTTP/1.1\r\nHost: x\r\n${auth}\r\n`,
+      `GET /events/ HTTP/1.1\nHost: x\n${auth}\n`,
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+      'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n',
+      '\x16\x03\x01\x02\x00\x01\x00',
+      `GET /events/ HTTP/1.1\r\nHost: x\r\n${Array.from({ length: 200 }, (_, i) => `X-${i}: y\r\n`).join('')}${auth}\r\n`,
+      `GET /events/ HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(100_000)}`,
+    ];
+    const answers = await Promise.all(requests.map((text) => exchange(t, running.publicUrl, text)));
+    for (const [i, answer] of answers.entries())
+      assert.doesNotMatch(answer, /^HTTP\/1\.1 200/, requests[i]!.slice(0, 80));
+    await staysUp(running);
+  });
 });
 
 test('X-20 pipelining - a second request on a stream ends that stream, and no other', async (t) => {
