@@ -9,9 +9,11 @@ import type { Random } from '../support/prng.ts';
 import { spawnServer } from '../support/spawn-server.ts';
 
 const CLIENTS = 200;
-const SECONDS = 60;
-const EMITS_PER_SECOND = 500;
-const RECONNECT_EVERY_MS = 50;
+const SECONDS = 30;
+const EMITS_PER_SECOND = 1_000;
+/** Of the second test, whose clients are cut still more often. */
+const EMITS_PER_SECOND_TO_CUT = 600;
+const RECONNECT_EVERY_MS = 25;
 
 /** Clients that come back at one time, at most. */
 const MOST_AT_ONCE = 8;
@@ -120,7 +122,10 @@ test('seam - clients without any id are cut before their first event and at any 
       for (const client of world.random.some(world.clients, MOST_AT_ONCE)) client.abandon();
     }
   })();
-  await world.emitter.run(planFor(world, users), { count: SECONDS * 300, perSecond: 300 });
+  await world.emitter.run(planFor(world, users), {
+    count: SECONDS * EMITS_PER_SECOND_TO_CUT,
+    perSecond: EMITS_PER_SECOND_TO_CUT,
+  });
   Cutter.isOn = false;
   stop.abort();
   await churn;
