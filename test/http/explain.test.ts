@@ -97,7 +97,7 @@ test('explain - what is gone from the history, and who was told so', async (t) =
 
 test('explain - a token that expired, was revoked, or met a limit', async (t) => {
   const running = await startServer(t, ['-max-streams', '1']);
-  const brief = await open(t, running, tokenFor('ann', 'news', { expiresIn: 1 }));
+  const brief = await open(t, running, tokenFor('ann', 'news', { expiresIn: 2 }));
   await open(t, running, tokenFor('eve'));
   const id = await emit(running, 'eve');
   await emit(running, '*');
