@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { append as appendTo } from '../support/hub.ts';
 import { OPENED, withoutOpening } from '../support/opening.ts';
 import { connectRaw, dechunk, type RawClient, streamRequest } from '../support/raw-client.ts';
@@ -82,81 +82,84 @@ test('slow reader - frames of every size around the limits arrive uncorrupted af
   }
 });
 
-test('slow reader - one that pauses 5 s gets every event in order, and lives on', {
-  timeout: 90_000,
-}, async (t) => {
-  const running = await startServer(t, [...ONE_THREAD, '-history', '100000', '-heartbeat', '5']);
-  const client = await rawStream(t, running.publicUrl);
-  const { hub } = running.server;
-  client.socket.pause();
-  const began = performance.now();
-  const frames: Buffer[] = [];
-  for (let bytes = 0; bytes < FLOOD_BYTES; bytes += 10_000) {
-    frames.push(frameOf(frames.length + 1, 10_000));
+// Side by side: what they wait for is only that time passes.
+describe('slow reader - for longer than the timers of the addon', { concurrency: 2 }, () => {
+  test('slow reader - one that pauses 5 s gets every event in order, and lives on', {
+    timeout: 90_000,
+  }, async (t) => {
+    const running = await startServer(t, [...ONE_THREAD, '-history', '100000', '-heartbeat', '5']);
+    const client = await rawStream(t, running.publicUrl);
+    const { hub } = running.server;
+    client.socket.pause();
+    const began = performance.now();
+    const frames: Buffer[] = [];
+    for (let bytes = 0; bytes < FLOOD_BYTES; bytes += 10_000) {
+      frames.push(frameOf(frames.length + 1, 10_000));
+      append(running, frames.length, frames.at(-1)!);
+      if (frames.length % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await eventually(() => hub.flow.blockedStreams.size === 1, { what: 'the stream to block' });
+    await eventually(() => performance.now() - began > 5_000, {
+      withinMs: 6_000,
+      what: '5 s of pause',
+    });
+    client.socket.resume();
+    await eventually(() => hub.flow.blockedStreams.size === 0 && client.size > FLOOD_BYTES, {
+      withinMs: 20_000,
+    });
+    // Past the addon's own 8 to 12 seconds, which a stream that once was blocked must survive.
+    await eventually(() => performance.now() - began > 20_000, {
+      withinMs: 20_000,
+      what: '15 s more',
+    });
+    assert.equal(client.closed, false);
+    frames.push(frameOf(frames.length + 1, 100));
     append(running, frames.length, frames.at(-1)!);
-    if (frames.length % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  await eventually(() => hub.flow.blockedStreams.size === 1, { what: 'the stream to block' });
-  await eventually(() => performance.now() - began > 5_000, {
-    withinMs: 6_000,
-    what: '5 s of pause',
+    const wanted = Buffer.concat(frames).toString('latin1');
+    await eventually(
+      () =>
+        withoutNudges(dechunk(client.bytes)).replaceAll(/(?<=\n):\n/g, '').length >= wanted.length,
+    );
+    assert.ok(
+      withoutNudges(dechunk(client.bytes)).replaceAll(/(?<=\n):\n/g, '') === wanted,
+      'bytes differ',
+    );
   });
-  client.socket.resume();
-  await eventually(() => hub.flow.blockedStreams.size === 0 && client.size > FLOOD_BYTES, {
-    withinMs: 20_000,
-  });
-  // Past the addon's own 8 to 12 seconds, which a stream that once was blocked must survive.
-  await eventually(() => performance.now() - began > 20_000, {
-    withinMs: 20_000,
-    what: '15 s more',
-  });
-  assert.equal(client.closed, false);
-  frames.push(frameOf(frames.length + 1, 100));
-  append(running, frames.length, frames.at(-1)!);
-  const wanted = Buffer.concat(frames).toString('latin1');
-  await eventually(
-    () =>
-      withoutNudges(dechunk(client.bytes)).replaceAll(/(?<=\n):\n/g, '').length >= wanted.length,
-  );
-  assert.ok(
-    withoutNudges(dechunk(client.bytes)).replaceAll(/(?<=\n):\n/g, '') === wanted,
-    'bytes differ',
-  );
-});
 
-test('slow reader - one that never reads is closed as stalled, and holds nothing of ours', {
-  timeout: 90_000,
-}, async (t) => {
-  // Longer than the addon's own timer, so that it is our decision that is seen.
-  const running = await startServer(t, [...ONE_THREAD, '-stall', '16', '-history', '10']);
-  const client = await rawStream(t, running.publicUrl);
-  const { hub } = running.server;
-  client.socket.pause();
-  let n = 0;
-  await eventually(
-    () => {
-      for (let i = 0; i < 100; i += 1) append(running, ++n, frameOf(n, 10_000));
-      return hub.flow.blockedStreams.size === 1;
-    },
-    { what: 'the stream to block' },
-  );
-  const [stream] = hub.flow.blockedStreams;
-  for (let i = 0; i < 1_000; i += 1) append(running, ++n, frameOf(n, 10_000));
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(
-    hub.channels.get('news')?.log.count,
-    10,
-    'only the history is held, whatever the stream has missed',
-  );
-  await eventually(
-    () => {
-      append(running, ++n, frameOf(n, 10_000));
-      return hub.streams.size === 0;
-    },
-    { withinMs: 40_000, what: 'the stream to be closed' },
-  );
-  const closed = running.log.find((line) => line['msg'] === 'stream closed');
-  assert.deepEqual([closed?.['reason'], closed?.['stream']], ['stalled', stream?.id]);
+  test('slow reader - one that never reads is closed as stalled, and holds nothing of ours', {
+    timeout: 90_000,
+  }, async (t) => {
+    // Longer than the addon's own timer, so that it is our decision that is seen.
+    const running = await startServer(t, [...ONE_THREAD, '-stall', '16', '-history', '10']);
+    const client = await rawStream(t, running.publicUrl);
+    const { hub } = running.server;
+    client.socket.pause();
+    let n = 0;
+    await eventually(
+      () => {
+        for (let i = 0; i < 100; i += 1) append(running, ++n, frameOf(n, 10_000));
+        return hub.flow.blockedStreams.size === 1;
+      },
+      { what: 'the stream to block' },
+    );
+    const [stream] = hub.flow.blockedStreams;
+    for (let i = 0; i < 1_000; i += 1) append(running, ++n, frameOf(n, 10_000));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(
+      hub.channels.get('news')?.log.count,
+      10,
+      'only the history is held, whatever the stream has missed',
+    );
+    await eventually(
+      () => {
+        append(running, ++n, frameOf(n, 10_000));
+        return hub.streams.size === 0;
+      },
+      { withinMs: 40_000, what: 'the stream to be closed' },
+    );
+    const closed = running.log.find((line) => line['msg'] === 'stream closed');
+    assert.deepEqual([closed?.['reason'], closed?.['stream']], ['stalled', stream?.id]);
+  });
 });
 
 test('slow reader - others get every event while one in ten is stuck', {
