@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs compiled tests on this Node:
-#   scripts/run-tests.sh           every test but those under load, which are `npm run test:faults`
+#   scripts/run-tests.sh           every test but those under load
+#   scripts/run-tests.sh faults    those under load
 #   scripts/run-tests.sh quick     the server in the process of its tests, for every change
 #   scripts/run-tests.sh addon     what another Node, and so another binary of the addon, can change
 #   scripts/run-tests.sh system    that, and what clients and proxies of another system can change
@@ -17,11 +18,14 @@ readonly MAX_FILES=20000
 readonly TIMEOUT_MS=900000
 readonly RECORDS=.cache/records
 # Files side by side in the lane of that name. They wait more than they compute: all of `quick`
-# takes a minute of processor time and three of waiting.
-readonly SIDE_BY_SIDE=4
+# takes a minute of processor time and four of waiting.
+readonly SIDE_BY_SIDE=6
 # Files that need the machine for themselves, whatever their folder: they flood a server, or watch
 # what it costs in memory, or compute with all they get.
 readonly NOT_TOGETHER='security/resources security/isolation'
+
+# Faults that wait most of the time, and measure neither memory nor how fast: two of them at a time.
+readonly WAITING_FAULTS='black-hole clock lossy-link narrow-link stopped time'
 
 raise_open_files() {
   local hard
@@ -66,10 +70,7 @@ run() {
   shift 2
   [ $# -gt 0 ] || return 0
   rm -f "$record"
-  node --test --test-concurrency="$concurrency" --test-timeout="$TIMEOUT_MS" \
-    --test-reporter=spec --test-reporter-destination=stdout \
-    --test-reporter=tap --test-reporter-destination="$record" \
-    "$@" || status=$?
+  node scripts/run-files.mjs "$record" "$concurrency" "$TIMEOUT_MS" "$@" || status=$?
 }
 
 run_folders() {
@@ -77,6 +78,21 @@ run_folders() {
   run together "$SIDE_BY_SIDE" "${together[@]}"
   run pairs 2 "${pairs[@]}"
   run alone 1 "${alone[@]}"
+}
+
+run_faults() {
+  local file name
+  pairs=()
+  alone=()
+  for file in $(tests_in faults); do
+    name=${file#dist/test/faults/}
+    case " $WAITING_FAULTS " in
+      *" ${name%.test.js} "*) pairs+=("$file") ;;
+      *) alone+=("$file") ;;
+    esac
+  done
+  run faults-pairs 2 "${pairs[@]}"
+  run faults-alone 1 "${alone[@]}"
 }
 
 every_folder_but_faults() {
@@ -102,6 +118,7 @@ case ${1-} in
     # Of the tests that have to be alone only those that take a few seconds.
     run quick "$SIDE_BY_SIDE" "${together[@]}"
     run quick-alone 1 dist/test/data-path/sends.test.js dist/test/monitoring/grafana.test.js ;;
+  faults) run_faults ;;
   addon) run_folders $ADDON ;;
   system)
     run_folders $ADDON clients
