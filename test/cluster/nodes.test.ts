@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEventId } from '../../src/wire/event-id.ts';
 import { NATS_PROGRAMS, startNats, withoutNats } from '../support/nats.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, TWO_THREADS } from '../support/server.ts';
 import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { eventually } from '../support/wait.ts';
@@ -43,7 +43,7 @@ const told = (stream: SseClient): string[] => stream.events.map(({ id, data }) =
 for (const program of NATS_PROGRAMS) {
   test(`nodes - what is emitted on one comes to streams on both, in one order (${program})`, async (t) => {
     const { urls } = await startNats(t, { program });
-    const nodes = await Promise.all([startNode(t, urls), startNode(t, urls)]);
+    const nodes = await Promise.all([startNode(t, urls), startNode(t, urls, TWO_THREADS)]);
     const streams = await Promise.all(nodes.map((node) => open(t, node)));
 
     const answers = await Promise.all(
@@ -70,7 +70,7 @@ test('nodes - a client that was on one resumes on the other, in a node that star
   skip,
 }, async (t) => {
   const { urls } = await startNats(t);
-  const [a, b] = await Promise.all([startNode(t, urls), startNode(t, urls)]);
+  const [a, b] = await Promise.all([startNode(t, urls), startNode(t, urls, TWO_THREADS)]);
   const first = await emit(a, { payload: 'data: 1' });
   await emit(b, { payload: 'data: 2' });
   await emit(a, { payload: 'data: 3', userId: 'bob' });
@@ -115,7 +115,7 @@ test('nodes - an event for several channels comes once, whatever their names', {
   skip,
 }, async (t) => {
   const { urls } = await startNats(t);
-  const [a, b] = await Promise.all([startNode(t, urls), startNode(t, urls)]);
+  const [a, b] = await Promise.all([startNode(t, urls), startNode(t, urls, TWO_THREADS)]);
   const names = [
     'a.b',
     '**',

@@ -7,7 +7,7 @@ import { runClient } from '../support/client-process.ts';
 import { openNews } from '../support/emitting.ts';
 import { freePort } from '../support/proxy.ts';
 import { fileOf, recipe, recipesOf } from '../support/recipes.ts';
-import { startServer } from '../support/server.ts';
+import { startServer, TWO_THREADS } from '../support/server.ts';
 import { leaveOut, PYTHON, runs } from '../support/tools.ts';
 
 interface Kitchen {
@@ -108,7 +108,7 @@ test(`recipes - ${REPEATED}: waits for tidings, and emits once`, async (t) => {
   const early = cook(t, REPEATED, `http://${address}`);
   await asked;
   await new Promise((resolve) => away.close(resolve));
-  const running = await startServer(t, ['-bindctl', address]);
+  const running = await startServer(t, ['-bindctl', address, ...TWO_THREADS]);
   const first = await early;
   assert.equal(first.code, 0, first.all);
   const second = await cook(t, REPEATED, running.controlUrl);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { hasPostgres, type Postgres, startPostgres } from '../support/postgres.ts';
 import { type FileOptions, fileOf, recipe } from '../support/recipes.ts';
-import { startServer } from '../support/server.ts';
+import { startServer, TWO_THREADS } from '../support/server.ts';
 import { type Owner, openStream } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';
 import { leaveOut, runs } from '../support/tools.ts';
@@ -33,7 +33,7 @@ test('recipes - the outbox: what is committed is emitted, once, whenever the rel
 }, async (t) => {
   if (!hasPostgres()) return leaveOut(t, 'no PostgreSQL');
   if (!runs('curl', '-V')) return leaveOut(t, 'no curl');
-  const { controlUrl, eventsUrl } = await startServer(t);
+  const { controlUrl, eventsUrl } = await startServer(t, TWO_THREADS);
   const stream = await openStream(t, eventsUrl, { headers: bearer(tokenFor('42', 'orders')) });
   const database = await startPostgres(t);
   const rows = () => Number(database.run('SELECT count(*) FROM outbox'));

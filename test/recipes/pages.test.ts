@@ -6,6 +6,7 @@ import { missingChromium, openBrowser } from '../support/chromium.ts';
 import { onFixedPort } from '../support/client-scenarios.ts';
 import { FrontDoor } from '../support/front-door.ts';
 import { recipe, startApplication } from '../support/recipes.ts';
+import { TWO_THREADS } from '../support/server.ts';
 import { spawnServer } from '../support/spawn-server.ts';
 import { leaveOut } from '../support/tools.ts';
 import { eventually } from '../support/wait.ts';
@@ -22,15 +23,16 @@ const SCRIPTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 async function startScene(t: TestContext, name: string) {
-  const address = [...(await onFixedPort()), ...(await onFixedPort('-bindctl'))];
-  const server = await spawnServer(t, address);
+  const addresses = [...(await onFixedPort()), ...(await onFixedPort('-bindctl'))];
+  const args = [...addresses, ...(name === 'htmx' ? TWO_THREADS : [])];
+  const server = await spawnServer(t, args);
   const application = await startApplication(t, recipe('pages.md', name), server);
   const scripts = SCRIPTS[name]!;
   const door = await FrontDoor.open(t, { application, streams: server.publicUrl, scripts });
   const page = await (await openBrowser(t)).newPage();
   const add = async (text: string): Promise<number> =>
     (await fetch(`${application}/todos?text=${text}`, { method: 'POST' })).status;
-  return { server, startAgain: () => spawnServer(t, address), door, page, add };
+  return { server, startAgain: () => spawnServer(t, args), door, page, add };
 }
 
 async function shows(page: Page, ...items: string[]): Promise<void> {

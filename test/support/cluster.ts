@@ -1,7 +1,8 @@
-/** Three NATS servers and two nodes, of which one has a network of its own that can be broken. */
+/** Three NATS servers and two nodes, of which one has two threads, and a network of its own that can be broken. */
 import { fixedAddresses } from './ledger-world.ts';
 import { type Nats, type NatsServer, startNats } from './nats.ts';
 import { NatsLinks } from './nats-links.ts';
+import { TWO_THREADS } from './server.ts';
 import { type SpawnedServer, spawnServer } from './spawn-server.ts';
 import type { Owner } from './sse-client.ts';
 import { eventually } from './wait.ts';
@@ -48,9 +49,9 @@ export async function startCluster(
 ): Promise<Cluster> {
   const nats = await startNats(t, { count: 3, ...(program !== undefined && { program }) });
   const links = await NatsLinks.open(t, nats);
-  const node = (urls: string) =>
-    ClusterNode.start(t, ['-nats', urls, '-nats-replicas', '3', ...args]);
-  return { nats, links, nodes: [await node(nats.urls), await node(links.urls)] };
+  const node = (urls: string, ...more: string[]) =>
+    ClusterNode.start(t, ['-nats', urls, '-nats-replicas', '3', ...args, ...more]);
+  return { nats, links, nodes: [await node(nats.urls), await node(links.urls, ...TWO_THREADS)] };
 }
 
 /** The server that leads the stream, once there is one. */

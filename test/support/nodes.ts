@@ -1,7 +1,7 @@
 /** Two nodes on one NATS server, and what tests ask of either. */
 import assert from 'node:assert/strict';
 import { post } from './emitting.ts';
-import { type RunningServer, startServer } from './server.ts';
+import { type RunningServer, startServer, TWO_THREADS } from './server.ts';
 import { type Owner, openStream, type SseClient } from './sse-client.ts';
 import { bearer, tokenFor } from './tokens.ts';
 import { eventually } from './wait.ts';
@@ -38,14 +38,15 @@ export async function acquainted(nodes: readonly Node[]): Promise<void> {
     });
 }
 
-/** Two nodes that know each other. */
+/** Two nodes that know each other, the second with two threads. */
 export async function twoNodes(
   t: Owner,
   urls: string,
   args: readonly string[] = [],
 ): Promise<[RunningServer, RunningServer]> {
-  const start = () => startServer(t, ['-nats', urls, ...args]);
-  const nodes = (await Promise.all([start(), start()])) as [RunningServer, RunningServer];
+  const start = (...more: string[]) => startServer(t, ['-nats', urls, ...args, ...more]);
+  const both = [start(), start(...TWO_THREADS)];
+  const nodes = (await Promise.all(both)) as [RunningServer, RunningServer];
   await acquainted(nodes);
   return nodes;
 }

@@ -21,6 +21,9 @@ export const THREADS = process.env['TEST_THREADS'] ?? '1';
 /** For tests that put something into the hub of the streams themselves. */
 export const ONE_THREAD = ['-threads', '1'];
 
+/** For one of several servers, or tests, that are alike: so both are run, in the time for one. */
+export const TWO_THREADS = ['-threads', '2'];
+
 /** What the hubs of a server say together. */
 export async function statsOf(server: Server): Promise<HubStats> {
   const all = await server.ask({ ask: 'stats' });
