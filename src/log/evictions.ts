@@ -23,7 +23,7 @@ export class Evictions {
   readonly #gaveWay: (channel: string, n: number) => boolean;
   // By channel and user, or null for everyone; oldest fact first.
   readonly #facts = new FreshMap();
-  /** They by prefix, from the first question about one on. */
+  /** The same by prefix, from the first question about one on. */
   #below: Below<Place> | undefined;
   /** Facts that were here before it and are not in it yet. */
   #unplaced: Generator<Place> | undefined;
