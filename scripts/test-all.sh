@@ -80,7 +80,7 @@ main() {
   rm -rf dist
   npm run build
   section 'Checks'
-  npm run check
+  npm run lint
   tests "Tests with coverage on Node $(node --version)" npm run coverage
   tests 'Faults under load' npm run test:faults
   tests 'Faults under load, two threads' env TEST_THREADS=2 scripts/run-tests.sh threads
