@@ -24,13 +24,18 @@ const RETRY_MS = 5;
 // The clock is read once per so many lines.
 const LINES_PER_CLOCK_CHECK = 16;
 
+/** One that has a text. */
+export type TextLine = Line & { readonly text: string };
+
+const hasText = (line: Line): line is TextLine => typeof line.text === 'string';
+
 export interface BulkOptions {
   /** Of one line, in bytes. */
   readonly maxLineBytes: number;
   /** Bytes of entries that streams may still be waiting for. */
   readonly pendingBytes: () => number;
   /** Emits what a line says. @throws TidingsError */
-  readonly emit: (text: string, line: number) => Published | Promise<Published>;
+  readonly emit: (line: TextLine) => Published | Promise<Published>;
   /** Is told of every line, and answers. */
   readonly report: BulkReport;
 }
@@ -94,13 +99,14 @@ export class Bulk {
   }
 
   /** Hot path: for every line. A promise when it has to wait. */
-  #take({ number, text }: Line): Promise<void> | undefined {
-    if (text instanceof TidingsError) {
-      this.#report.failed(number, text);
+  #take(line: Line): Promise<void> | undefined {
+    const { number } = line;
+    if (!hasText(line)) {
+      this.#report.failed(number, line.text as TidingsError);
       return undefined;
     }
     try {
-      const published = this.#options.emit(text, number);
+      const published = this.#options.emit(line);
       if (!(published instanceof Promise)) {
         this.#report.done(number, published);
         return undefined;
@@ -110,7 +116,7 @@ export class Bulk {
         ? undefined
         : this.#outstandingBelow(MAX_OUTSTANDING / 2);
     } catch (error) {
-      if (error instanceof TidingsError && error.status === 429) return this.#retry(number, text);
+      if (error instanceof TidingsError && error.status === 429) return this.#retry(line);
       this.#failed(number, error);
       return undefined;
     }
@@ -127,12 +133,13 @@ export class Bulk {
       });
   }
 
-  async #retry(number: number, text: string): Promise<void> {
+  async #retry(line: TextLine): Promise<void> {
+    const { number } = line;
     const end = performance.now() + PATIENCE_MS;
     for (;;) {
       await delay(RETRY_MS);
       try {
-        return this.#report.done(number, await this.#options.emit(text, number));
+        return this.#report.done(number, await this.#options.emit(line));
       } catch (error) {
         const isFull = error instanceof TidingsError && error.status === 429;
         if (!isFull || performance.now() > end) return this.#failed(number, error);

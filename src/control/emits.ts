@@ -5,7 +5,7 @@ import type { BodyPieces } from '../http/body-pieces.ts';
 import { Counts } from '../hub/counts.ts';
 import type { Logger } from '../logger.ts';
 import type { OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
-import { Bulk } from './bulk.ts';
+import { Bulk, type TextLine } from './bulk.ts';
 import { BulkReport, type Outcome } from './bulk-report.ts';
 import { type Fields, parseLine } from './fields.ts';
 import { flatEvent } from './flat-line.ts';
@@ -92,15 +92,15 @@ export class Emits {
   lines(pieces: BodyPieces, { head }: Call): Promise<Answer> {
     const { maxLineBytes, pendingBytes, publisher, checkOpen } = this.#options;
     const trace = traceOf(head.traceparent);
-    const eventOf = (text: string, line: number): OutgoingEvent => {
-      const flat = flatEvent(text, { trace, key: requestKey(head, line) });
+    const eventOf = (line: TextLine): OutgoingEvent => {
+      const flat = flatEvent(line, { trace, key: requestKey(head, line.number) });
       if (flat !== undefined) return flat;
-      const fields = parseLine(text);
-      return parseEmit(fields, { trace, key: keyOf(fields, head, line) });
+      const fields = parseLine(line.text);
+      return parseEmit(fields, { trace, key: keyOf(fields, head, line.number) });
     };
-    const emit = (text: string, line: number) => {
+    const emit = (line: TextLine) => {
       checkOpen();
-      return publisher.publish(eventOf(text, line));
+      return publisher.publish(eventOf(line));
     };
     const report = new BulkReport(this.counts);
     return new Bulk({ maxLineBytes, pendingBytes, emit, report }).run(pieces);

@@ -10,6 +10,7 @@
 import { EVERYONE, MAX_NAME_BYTES, ownText } from '../auth/names.ts';
 import type { OutgoingEvent } from '../publish/publisher.ts';
 import { encodeEvent, SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
+import type { TextLine } from './bulk.ts';
 import { MAX_DEPTH } from './json-source.ts';
 import type { EmitContext } from './requests.ts';
 
@@ -24,11 +25,17 @@ const MAX_DATA = 2 * MAX_DEPTH;
 // Whatever else a name may be, these are allowed: no quote, no backslash, and no * but for everyone.
 const NAME = /^[!#-)+-[\]-~]+$/;
 
+/** What has to be known of a line. */
+export type FlatLine = Pick<TextLine, 'text' | 'isAscii'>;
+
 /** Of the line before: nearly always that of the next one, which then is neither checked nor made again. */
 let lastChannels: readonly string[] = [''];
 
 /** The event of such a line; undefined for all others. Hot path: for every line of an upload. */
-export function flatEvent(text: string, context: EmitContext): OutgoingEvent | undefined {
+export function flatEvent(
+  { text, isAscii }: FlatLine,
+  context: EmitContext,
+): OutgoingEvent | undefined {
   if (!text.startsWith(USER)) return undefined;
   const userEnd = text.indexOf('"', USER.length);
   const channelAt = userEnd + CHANNEL.length;
@@ -47,10 +54,12 @@ export function flatEvent(text: string, context: EmitContext): OutgoingEvent | u
   if (!text.startsWith(DATA, eventEnd)) return undefined;
   const data = dataFrom(text, eventEnd + DATA.length);
   if (data === undefined) return undefined;
+  const body = encodeEvent(data, event);
   return {
     to: user === EVERYONE ? undefined : ownText(user),
     channels: lastChannels,
-    body: encodeEvent(data, event),
+    body,
+    bodyBytes: isAscii ? body.length : undefined,
     receiptSeconds: undefined,
     trace: context.trace,
     key: context.key,

@@ -15,6 +15,8 @@ const BLOCK_BYTES = 16_384;
 export interface Line {
   readonly number: number;
   readonly text: string | TidingsError;
+  /** All of it is known to be ASCII: it has as many bytes as characters. */
+  readonly isAscii: boolean;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -71,7 +73,7 @@ export class Lines {
     this.#blockAt = end + 1;
     this.#number += 1;
     if (text.length > this.#maxBytes) return this.#tooLong();
-    return this.#told(text);
+    return this.#told(text, true);
   }
 
   // False when the next lines are to be looked at one by one: a fault is that of a line alone.
@@ -118,13 +120,16 @@ export class Lines {
     if (bytes.length > this.#maxBytes) return this.#tooLong();
     if (!isUtf8(bytes)) return this.#fault('BODY_MALFORMED', 'the line is not UTF-8');
     const text = bytes.toString();
-    return this.#told(this.#number === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text);
+    return this.#told(
+      this.#number === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text,
+      false,
+    );
   }
 
-  #told(text: string): Line | undefined {
+  #told(text: string, isAscii: boolean): Line | undefined {
     // Whatever is more than blank begins with a brace, nearly always.
     if (text === '' || (text.charCodeAt(0) <= 0x20 && text.trim() === '')) return undefined;
-    return { number: this.#number, text };
+    return { number: this.#number, text, isAscii };
   }
 
   #tooLong(): Line {
@@ -135,6 +140,6 @@ export class Lines {
   }
 
   #fault(code: 'BODY_MALFORMED' | 'BODY_TOO_LARGE', message: string): Line {
-    return { number: this.#number, text: new TidingsError(code, message) };
+    return { number: this.#number, text: new TidingsError(code, message), isAscii: false };
   }
 }

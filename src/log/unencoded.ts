@@ -7,7 +7,7 @@ import type { Entry } from './entry.ts';
 /** Entries without bytes, at most: some more than a channel keeps by default, so that a flood on one encodes nothing. */
 export const MAX_UNENCODED = 1_024;
 
-/** Bytes of their frames, at most. */
+/** Bytes of their frames, at most. A frame of an upload's line may be a view of 16 KB of its body until then (`control/lines`). */
 export const MAX_UNENCODED_BYTES = 1_048_576;
 
 export class Unencoded {

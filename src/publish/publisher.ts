@@ -25,6 +25,8 @@ export interface OutgoingEvent {
   /** At least one, without duplicates. */
   readonly channels: readonly string[];
   readonly body: Body;
+  /** As UTF-8, where that is known: counting them is a tenth of what a line of an upload costs. */
+  readonly bodyBytes?: number | undefined;
   /** After so many seconds it is told who has not had it; undefined: never. */
   readonly receiptSeconds?: number | undefined;
   /** By the emit's `traceparent`: 32 hexadecimal digits. */
@@ -86,7 +88,7 @@ export class Sequencer implements Publisher {
   }
 
   publish(event: OutgoingEvent): Published | Promise<Published> {
-    const bodyBytes = Buffer.byteLength(event.body);
+    const bodyBytes = bodyBytesOf(event);
     this.#store.admit(sizeOf(event, bodyBytes));
     return this.#number(event, bodyBytes);
   }
@@ -95,7 +97,7 @@ export class Sequencer implements Publisher {
     events: readonly OutgoingEvent[],
   ): readonly Published[] | Promise<readonly Published[]> {
     // As one that takes as much memory as all of them.
-    const bodyBytes = events.map(({ body }) => Buffer.byteLength(body));
+    const bodyBytes = events.map(bodyBytesOf);
     const sizes = events.map((event, i) => mostBytes(sizeOf(event, bodyBytes[i]!)));
     const byteLength = sizes.reduce((sum, size) => sum + size, 0);
     this.#store.admit({ to: undefined, channels: [], byteLength });
@@ -118,6 +120,9 @@ export class Sequencer implements Publisher {
     return streams.then((count) => ({ id, streams: count }));
   }
 }
+
+const bodyBytesOf = ({ body, bodyBytes }: OutgoingEvent): number =>
+  bodyBytes ?? Buffer.byteLength(body);
 
 const sizeOf = ({ to, channels }: OutgoingEvent, bodyBytes: number): EntrySize => ({
   to,

@@ -56,9 +56,9 @@ export class LateBytes {
   readonly length: number;
   readonly #text: string;
 
-  /** `bodyBytes`: of the body, where they were counted before. */
+  /** `bodyBytes`: of the body, where they are known. */
   constructor(body: Body, id: string, bodyBytes = Buffer.byteLength(body)) {
-    // Counting has made the body one text of its own: until then it may be a view of its whole request.
+    // Counting makes the body one text of its own: until then it may be a view of the text it came in.
     this.length = bodyBytes + id.length + STAMP_AROUND_BYTES;
     this.#text = stamped(body, id);
   }

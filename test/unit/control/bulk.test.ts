@@ -1,7 +1,12 @@
 /** Lines that are emitted while the body still comes: how fast they are taken, and what is told of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bulk, type BulkOptions, MAX_PENDING_BYTES } from '../../../src/control/bulk.ts';
+import {
+  Bulk,
+  type BulkOptions,
+  MAX_PENDING_BYTES,
+  type TextLine,
+} from '../../../src/control/bulk.ts';
 import { BulkReport } from '../../../src/control/bulk-report.ts';
 import { type ErrorCode, TidingsError } from '../../../src/errors.ts';
 import { BodyPieces } from '../../../src/http/body-pieces.ts';
@@ -15,14 +20,19 @@ const RES = { pause: () => {}, resume: () => {} };
 const bufferOf = (bytes: Buffer): ArrayBuffer =>
   bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
 
+type TakeOptions = Partial<Omit<BulkOptions, 'emit'>> & {
+  readonly emit?: (text: string, line: number) => Published | Promise<Published>;
+};
+
 /** Takes a body that has come already; `text` numbers the events that were emitted. */
-async function take(body: string | readonly Buffer[], options: Partial<BulkOptions> = {}) {
+async function take(body: string | readonly Buffer[], { emit: own, ...options }: TakeOptions = {}) {
   const pieces = new BodyPieces(RES, { silenceMs: undefined });
   const emitted: string[] = [];
-  const emit = (text: string): Published => {
+  const note = (text: string): Published => {
     emitted.push(text);
     return { id: `e-${emitted.length}`, streams: 1 };
   };
+  const emit = ({ text, number }: TextLine) => (own ?? note)(text, number);
   const report = new BulkReport(new Counts([]));
   const bulk = new Bulk({ maxLineBytes: 1_000, pendingBytes: () => 0, emit, report, ...options });
   const answer = bulk.run(pieces);

@@ -21,9 +21,13 @@ function asJson(line: string): OutgoingEvent | string {
 
 /** Whether it was taken. Not taken is never wrong. */
 function agrees(line: string, seed = ''): boolean {
-  const flat = flatEvent(line, CONTEXT);
-  if (flat !== undefined) assert.deepEqual(flat, asJson(line), `${line} ${seed}`);
-  return flat !== undefined;
+  const isAscii = Buffer.byteLength(line) === line.length;
+  const flat = flatEvent({ text: line, isAscii }, CONTEXT);
+  if (flat === undefined) return false;
+  const { bodyBytes, ...event } = flat;
+  assert.deepEqual(event, asJson(line), `${line} ${seed}`);
+  assert.equal(bodyBytes, isAscii ? Buffer.byteLength(event.body) : undefined);
+  return true;
 }
 
 test('flat line - what uploads are made of is taken', () => {
