@@ -135,6 +135,21 @@ export class ChannelIndex {
     }
   }
 
+  /** Nobody is on these channels, nor on a prefix above them, nor needs them otherwise. */
+  isQuiet(channels: readonly string[]): boolean {
+    return this.reached(channels).every((name) => this.channels.get(name)?.isNeeded !== true);
+  }
+
+  /** An entry with number `n` for this channel, which is quiet, goes into no log here. */
+  passed(name: string, n: number): void {
+    const channel = this.channels.get(name);
+    const before = channel?.log.evictedForEveryone ?? this.evictions.kept(name);
+    this.#prefixes.forgetting(name, before);
+    if (channel === undefined) this.evictions.keep(name, n);
+    else channel.log.assumeEvictedThrough(n);
+    this.evictions.newest = Math.max(this.evictions.newest, n); // a prefix that comes to be lacks it
+  }
+
   /** Anything may have been evicted through number `n`, on any channel. */
   lost(n: number): void {
     this.restoreEvicted([], n);

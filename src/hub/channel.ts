@@ -82,8 +82,13 @@ export class Channel<S extends Member> implements Retained {
     return this.#members.countOf(user);
   }
 
+  /** It has streams, or somebody needs it without being on it. */
+  get isNeeded(): boolean {
+    return this.streamCount > 0 || this.holders > 0;
+  }
+
   get isUnused(): boolean {
-    return this.streamCount === 0 && this.log.count === 0 && this.holders === 0;
+    return !this.isNeeded && this.log.count === 0;
   }
 }
 

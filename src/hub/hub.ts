@@ -15,6 +15,7 @@ import { awaitFill } from './await-fill.ts';
 import type { Channel } from './channel.ts';
 import { ChannelIndex } from './channel-index.ts';
 import { type DeeperQuestion, type DeeperRange, DeeperReader, rangeOf } from './deeper-log.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { Flow } from './flow.ts';
 import { Flusher } from './flusher.ts';
 import type { Gaps } from './gaps.ts';
@@ -38,6 +39,7 @@ export class Hub {
   readonly flow: Flow;
   readonly now: () => number;
   readonly instruments: Instruments;
+  readonly elsewhere: Elsewhere;
   readonly #index: ChannelIndex;
   readonly #lineage: Lineage;
   readonly #positions: Positions;
@@ -93,6 +95,7 @@ export class Hub {
       newest: options.newest ?? (() => this.#flusher.head),
       fill: ({ channels }, after) => this.#index.fills.begin(channels, after),
     });
+    this.elsewhere = new Elsewhere(this.#index, this.#positions, this.#flusher);
     if (options.deeperLog !== undefined)
       this.#deeper = new DeeperReader(options.deeperLog, this.#flusher, this.#positions);
   }
@@ -147,14 +150,9 @@ export class Hub {
     return rangeOf({ index: this.#index, head: this.head, deeperLog: this.#deeper?.log }, question);
   }
 
-  /** What has not come yet through this number is gone for good: streams are told, if they were behind. */
+  /** As a `Replica`. */
   lost(through: number): void {
-    const first = this.head + 1;
-    this.#index.lost(through);
-    this.#positions.reached(through);
-    this.#flusher.advance(through, 0);
-    for (const channel of this.channels.values())
-      if (channel.streamCount > 0) this.#flusher.mark(channel, first);
+    this.elsewhere.lost(through);
   }
 
   /** Takes over the place in the order, where everything before lies deeper, or nowhere any more. */

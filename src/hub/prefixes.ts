@@ -159,8 +159,7 @@ export class Prefixes {
   // What it still holds lies in the logs below it, or is known there as evicted.
   #letsGo({ prefix, neededAt }: Held): boolean {
     const { now, keepSeconds, forget, retention } = this.#options;
-    const isNeeded = prefix.streamCount > 0 || prefix.holders > 0;
-    if (isNeeded || now() - neededAt <= keepSeconds) return false;
+    if (prefix.isNeeded || now() - neededAt <= keepSeconds) return false;
     forget(prefix);
     retention.clear(prefix);
     return true;

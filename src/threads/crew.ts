@@ -19,7 +19,8 @@ import type { Guest } from '../public/guests.ts';
 import type { Tally } from '../tally.ts';
 import { Dispatch } from './dispatch.ts';
 import { GuestList, type Place } from './guest-list.ts';
-import type { Call, ThreadData } from './messages.ts';
+import type { Call, ThreadData, ToThread } from './messages.ts';
+import { RING_BYTES, SharedRing, type Space } from './shared-ring.ts';
 import { Thread } from './thread.ts';
 
 /** What a thread's tail may hold at most, in bytes. */
@@ -56,6 +57,8 @@ export class Crew implements Fronts {
   readonly #guests: GuestList;
   readonly #issuer: Issuer | undefined;
   readonly #tailBytes: number;
+  readonly #ringMemory = new SharedArrayBuffer(RING_BYTES);
+  readonly #ring = new SharedRing(this.#ringMemory);
   readonly #streams = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   readonly #newest = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
   #olderEpochs: readonly Epoch[] = [];
@@ -83,6 +86,7 @@ export class Crew implements Fronts {
     this.store = new Dispatch({
       history: this.history,
       threads: config.threadCount,
+      ring: this.#ring,
       send: (batch, through) => this.#send(batch, through),
     });
   }
@@ -169,9 +173,13 @@ export class Crew implements Fronts {
     this.#callAll(call).catch(this.#options.failed);
   }
 
-  #send(batch: SharedArrayBuffer, through: number): void {
+  #send(batch: Space, through: number): void {
     this.given(through);
-    for (const thread of this.#threads) thread.post({ kind: 'append', batch });
+    const { memory, at } = batch;
+    const message: ToThread = this.#ring.isPart(batch)
+      ? { kind: 'append', at }
+      : { kind: 'append', at, own: memory.shared };
+    for (const thread of this.#threads) thread.post(message);
   }
 
   #enter(thread: number, owner: Owner): Guest | Refusal | Promise<Guest | Refusal> {
@@ -208,6 +216,7 @@ export class Crew implements Fronts {
         newest: this.#newest.buffer as SharedArrayBuffer,
         streams: this.#streams,
         connections: this.#options.connections.buffer,
+        ring: this.#ringMemory,
       },
     };
     return new Thread(data, {

@@ -7,7 +7,8 @@ import { threadsBehind } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Addressed, EntrySize, NewEntry } from '../log/entry.ts';
 import type { Replica } from '../publish/replica.ts';
-import { commonNow, countsOf, encodeBatch } from './batch.ts';
+import { commonNow, encodeBatch, ReceivedBatch } from './batch.ts';
+import type { SharedRing, Space } from './shared-ring.ts';
 
 /** Frames that a thread may have before it without having appended them, in bytes. Past it emits are refused. */
 export const MAX_BEHIND_BYTES = 33_554_432;
@@ -21,7 +22,7 @@ const NO_BYTES = Buffer.alloc(0);
 type Told = (streams: number) => void;
 
 interface Sent {
-  readonly memory: SharedArrayBuffer;
+  readonly space: Space;
   readonly through: number;
   readonly sentAt: number;
   /** By the place of the entry in the batch. */
@@ -34,8 +35,10 @@ export interface DispatchOptions {
   /** Keeps everything. */
   readonly history: Hub;
   readonly threads: number;
+  /** Where batches are while they are under way. */
+  readonly ring: SharedRing;
   /** Sends a batch to every thread. */
-  readonly send: (memory: SharedArrayBuffer, through: number) => void;
+  readonly send: (batch: Space, through: number) => void;
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
 }
@@ -143,26 +146,27 @@ export class Dispatch implements Replica {
   }
 
   readonly #send = (): void => {
-    const { threads, send } = this.#options;
+    const { threads, ring, send } = this.#options;
     const [since, lost, entries, told] = [this.#since, this.#lost, this.#entries, this.#told];
     if (entries.length === 0 && lost === undefined) return; // sent early in this turn
-    const memory = encodeBatch({ since, lost, entries }, threads);
+    const space = encodeBatch({ since, lost, entries }, threads, (bytes) => ring.take(bytes));
     const through = this.head;
     this.#entries = [];
     this.#entryBytes = 0;
     this.#lost = undefined;
     this.#told = new Map();
-    this.#sentBytes += memory.byteLength;
-    this.#sent.push({ memory, through, sentAt: this.#now(), told, missing: threads });
-    send(memory, through);
+    this.#sentBytes += space.byteLength;
+    this.#sent.push({ space, through, sentAt: this.#now(), told, missing: threads });
+    send(space, through);
   };
 
-  #done({ memory, through, told }: Sent): void {
+  #done({ space, through, told }: Sent): void {
+    const { threads, ring } = this.#options;
     this.#doneCount += 1;
-    this.#sentBytes -= memory.byteLength;
+    this.#sentBytes -= space.byteLength;
     this.#appendedThrough = through;
-    const counts = Array.from(this.#appended, (_, thread) => countsOf(memory, thread));
-    for (const [place, tell] of told)
-      tell(counts.reduce((sum, ofThread) => sum + ofThread[place]!, 0));
+    const batch = told.size === 0 ? undefined : new ReceivedBatch(space, threads);
+    for (const [place, tell] of told) tell(batch!.told(place));
+    ring.give(space);
   }
 }

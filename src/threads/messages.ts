@@ -31,6 +31,8 @@ export interface SharedCells {
   readonly newest: SharedArrayBuffer;
   readonly streams: SharedArrayBuffer;
   readonly connections: SharedArrayBuffer;
+  /** The memory of `SharedRing`. */
+  readonly ring: SharedArrayBuffer;
 }
 
 /** What the main thread asks of another, which replies. */
@@ -47,8 +49,8 @@ export type Call =
 
 export type ToThread =
   | { readonly kind: 'call'; readonly id: number; readonly call: Call }
-  /** Entries, in the order of their numbers; see `batch`. */
-  | { readonly kind: 'append'; readonly batch: SharedArrayBuffer }
+  /** Entries, in the order of their numbers; see `batch`. At this place of the ring, or in memory of their own. */
+  | { readonly kind: 'append'; readonly at: number; readonly own?: SharedArrayBuffer }
   /** What lies behind a position, as it was asked for. */
   | { readonly kind: 'range'; readonly id: number; readonly range: DeeperRange }
   /** Places, as they were asked for, or why there is none. */

@@ -11,7 +11,7 @@ import { Hub } from '../hub/hub.ts';
 import { answerOf } from '../hub/questions.ts';
 import { createLogger } from '../logger.ts';
 import { Tally } from '../tally.ts';
-import { commonNow, countsOf, decodeBatch } from './batch.ts';
+import { commonNow, ReceivedBatch } from './batch.ts';
 import type {
   AttendanceChange,
   Call,
@@ -22,6 +22,8 @@ import type {
   ToThread,
 } from './messages.ts';
 import { RemoteGuests } from './remote-guests.ts';
+import { SharedMemory } from './shared-ring.ts';
+import { takeIn } from './take-in.ts';
 import { TurnBatch } from './turn-batch.ts';
 
 /** Ids of streams that one thread has for itself: more than it can use. */
@@ -35,6 +37,7 @@ const post = (message: FromThread): void => port.postMessage(message);
 process.on('uncaughtException', (error) => post({ kind: 'fatal', error: plain(error) }));
 
 const newest = new BigInt64Array(data.shared.newest);
+const ring = new SharedMemory(data.shared.ring);
 const logger = createLogger(data.config['log-level'], {
   write: (line) => post({ kind: 'log', line }),
 });
@@ -103,7 +106,7 @@ const front: Front = new Front({
 port.on('message', (message: ToThread) => {
   switch (message.kind) {
     case 'append':
-      return append(message.batch);
+      return append(message.at, message.own);
     case 'range':
       ranges.get(message.id)?.(message.range);
       return void ranges.delete(message.id);
@@ -122,14 +125,12 @@ port.on('message', (message: ToThread) => {
   }
 });
 
-function append(batch: SharedArrayBuffer): void {
-  const { since, lost, entries } = decodeBatch(batch, data.threads);
-  front.hub.instruments.lots.ageMs = Math.max(0, commonNow() - since);
+function append(at: number, own: SharedArrayBuffer | undefined): void {
+  const memory = own === undefined ? ring : new SharedMemory(own);
+  const batch = new ReceivedBatch({ memory, at }, data.threads);
+  front.hub.instruments.lots.ageMs = Math.max(0, commonNow() - batch.since);
   attendance.tell(); // so that whoever is counted below is known to be here
-  if (lost !== undefined) front.hub.lost(lost);
-  front.hub.append(entries.filter(({ n }) => n > 0));
-  const counts = countsOf(batch, data.thread);
-  for (const [i, entry] of entries.entries()) counts[i] = front.hub.audience(entry);
+  takeIn(front.hub, batch, data.thread);
   tellAppended();
 }
 

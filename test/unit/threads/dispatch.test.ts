@@ -1,8 +1,9 @@
 /** Entries are handed to all threads once a turn, in order, and counted there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Batch, countsOf, decodeBatch } from '../../../src/threads/batch.ts';
+import { ReceivedBatch } from '../../../src/threads/batch.ts';
 import { Dispatch, MAX_BEHIND_BYTES } from '../../../src/threads/dispatch.ts';
+import { RING_BYTES, SharedRing, type Space } from '../../../src/threads/shared-ring.ts';
 import { newHub } from '../../support/hub.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -11,21 +12,34 @@ const entry = (n: number, bytes = Buffer.from(`<${n}>`)) => ({
   ...{ n, bytes, channels: ['a'], to: undefined, trace: undefined },
 });
 
-function setUp() {
-  const batches: (Batch & { readonly memory: SharedArrayBuffer })[] = [];
+const entriesOf = (batch: ReceivedBatch) =>
+  Array.from({ length: batch.count }, (_, i) => batch.entry(i));
+
+function setUp(ringBytes = RING_BYTES) {
+  const batches: ReceivedBatch[] = [];
+  const sent: { lost: number | undefined; entries: ReturnType<typeof entriesOf> }[] = [];
+  const spaces: Space[] = [];
+  const ring = new SharedRing(new SharedArrayBuffer(ringBytes));
   const dispatch = new Dispatch({
     history: newHub(),
     threads: 2,
-    send: (memory) => batches.push({ ...decodeBatch(memory, 2), memory }),
+    ring,
+    send: (space) => {
+      const batch = new ReceivedBatch(space, 2);
+      batches.push(batch);
+      spaces.push(space);
+      sent.push({ lost: batch.lost, entries: entriesOf(batch) });
+    },
   });
   /** All threads have this batch, and each counts so many streams for each entry. */
-  const taken = (batch: number, ...counts: number[]) => {
+  const taken = (at: number, ...counts: number[]) => {
     for (const thread of [0, 1]) {
-      countsOf(batches[batch]!.memory, thread).fill(counts[thread] ?? 0);
+      const batch = batches[at]!;
+      for (let i = 0; i < batch.count; i += 1) batch.tell(thread, i, counts[thread] ?? 0);
       dispatch.appended(thread);
     }
   };
-  return { dispatch, batches, taken };
+  return { dispatch, ring, spaces, batches: sent, taken };
 }
 
 test('dispatch - before there are threads all goes into the history alone', async () => {
@@ -99,4 +113,36 @@ test('dispatch - is behind while threads have more before them than they may', a
   assert.equal(dispatch.isBehind, true);
   taken(0);
   assert.equal(dispatch.isBehind, false);
+});
+
+test('dispatch - memory is used again when every thread has read what was in it', async () => {
+  const { dispatch, ring, spaces, taken } = setUp(4_096);
+  dispatch.open();
+  for (let round = 0; round < 100; round += 1) {
+    for (const place of [0, 1]) {
+      dispatch.append([entry(2 * round + place + 1, Buffer.alloc(1_000))]);
+      await turn();
+    }
+    for (const place of [0, 1]) taken(2 * round + place);
+  }
+  assert.ok(spaces.every((space) => ring.isPart(space)));
+});
+
+test('dispatch - more than the ring holds is sent all the same', async () => {
+  const { dispatch, ring, spaces, batches, taken } = setUp(4_096);
+  dispatch.open();
+  for (let n = 1; n <= 6; n += 1) {
+    dispatch.append([entry(n, Buffer.alloc(1_000, n))]);
+    await turn();
+  }
+  assert.deepEqual(
+    spaces.map((space) => ring.isPart(space)),
+    [true, true, true, false, false, false],
+  );
+  assert.deepEqual(
+    batches.map(({ entries }) => entries[0]!.bytes[999]),
+    [1, 2, 3, 4, 5, 6],
+  );
+  for (let at = 0; at < 6; at += 1) taken(at);
+  assert.equal(dispatch.appendedThrough, 6);
 });

@@ -4,10 +4,19 @@ import { test } from 'node:test';
 import type { DeeperQuestion, DeeperRange } from '../../../src/hub/deeper-log.ts';
 import type { Hub } from '../../../src/hub/hub.ts';
 import type { NewEntry } from '../../../src/log/entry.ts';
+import { encodeBatch, ReceivedBatch } from '../../../src/threads/batch.ts';
+import { SharedRing } from '../../../src/threads/shared-ring.ts';
+import { takeIn } from '../../../src/threads/take-in.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
 import { Random } from '../../support/prng.ts';
 import { takes } from '../../support/takes.ts';
+
+/** As a thread gets it. */
+function batchOf(entry: NewEntry): ReceivedBatch {
+  const take = (bytes: number) => new SharedRing(new SharedArrayBuffer(0)).take(bytes);
+  return new ReceivedBatch(encodeBatch({ since: 0, entries: [entry] }, 1, take), 1);
+}
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -47,7 +56,7 @@ function setUp({ tails = 2, tailCapacity = 3, capacity = 1_000, budgetBytes = 50
     const entry: NewEntry = { n, channels, to, bytes: Buffer.from(`<${n}>${text}`) };
     append(history, entry);
     kept.push({ n, to, channels });
-    for (const { hub, post } of all) post.push(() => hub.append([entry]));
+    for (const { hub, post } of all) post.push(() => takeIn(hub, batchOf(entry), 0));
   };
   const open = (tail: Tail, user: string, channels: string[], lastEventId?: string) => {
     const sink = new FakeSink();
