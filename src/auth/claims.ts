@@ -69,11 +69,14 @@ export class TokenRefused extends TidingsError {
   /** From a closed list; never anything of the token. */
   readonly reason: string;
   readonly claim: string | undefined;
+  /** Whose it was, of one that was good until its `exp`; otherwise nobody knows. */
+  readonly expiredFor: string | undefined;
 
-  constructor(reason: string, claim?: string) {
+  constructor(reason: string, claim?: string, expiredFor?: string) {
     super('TOKEN_INVALID', INVALID);
     this.reason = reason;
     this.claim = claim;
+    this.expiredFor = expiredFor;
   }
 
   /** It has expired, or does not count yet: a matter of clocks, not of keys. */
@@ -99,9 +102,29 @@ export class TokenUndecided extends TidingsError {
 
 /** @throws TokenRefused naming the first claim that is not what it must be */
 export function grantOf(claims: Claims, rules: TokenRules): Grant {
-  const { maxLifeSeconds, issuers = [], audiences = [], now = unixSeconds } = rules;
+  const { maxLifeSeconds, now = unixSeconds } = rules;
   const time = now();
   const exp = expOf(claimOf(claims, 'exp'), time, maxLifeSeconds);
+  if (exp > time) return othersOf(claims, rules, { exp, time });
+  throw new TokenRefused('has passed', 'exp', expiredFor(claims, rules, { exp, time }));
+}
+
+/** By whose clock, and how long it is good. */
+interface Term {
+  readonly exp: number;
+  readonly time: number;
+}
+
+function expiredFor(claims: Claims, rules: TokenRules, term: Term): string | undefined {
+  try {
+    return othersOf(claims, rules, term).userId;
+  } catch {
+    return undefined; // it was never good
+  }
+}
+
+function othersOf(claims: Claims, rules: TokenRules, { exp, time }: Term): Grant {
+  const { issuers = [], audiences = [] } = rules;
   const iat = checkBegun('iat', claimOf(claims, 'iat'), time);
   checkBegun('nbf', claimOf(claims, 'nbf'), time);
   if (issuers.length > 0) checkOneOf(issuers, 'iss', [claimOf(claims, 'iss')]);
@@ -122,7 +145,6 @@ const claimOf = (claims: Claims, name: string): unknown =>
 
 function expOf(exp: unknown, now: number, maxLifeSeconds: number): number {
   if (typeof exp !== 'number') throw new TokenRefused('must be a number of Unix seconds', 'exp');
-  if (exp <= now) throw new TokenRefused('has passed', 'exp');
   if (exp > now + maxLifeSeconds + CLOCK_TOLERANCE_SECONDS)
     throw new TokenRefused(
       'is further away than -max-token-life: it must be Unix seconds, not milliseconds',

@@ -153,17 +153,19 @@ function explainGone({ account, state, historySeconds }: Case): Explanation {
       `its token is revoked; the last stream met that ${ago(age!)}`,
       'have the user log in again, for a new token',
     );
+  if (reason === 'expired')
+    return because(
+      'token_expired',
+      isRefused
+        ? `it came ${ago(refused.age)} with a token that had expired`
+        : `its token expired ${ago(age!)}, which ended its last stream`,
+      'have the page fetch a new token at tidings.expiring, and open a new stream with it',
+    );
   if (isRefused)
     return because(
       'refused',
       `its last stream was refused ${ago(refused.age)} (${refused.reason})`,
       'nothing if it was draining; else raise the limit that is named: the page tries again by itself',
-    );
-  if (reason === 'expired')
-    return because(
-      'token_expired',
-      `its token expired ${ago(age!)}, which ended its last stream`,
-      'have the page fetch a new token at tidings.expiring, and open a new stream with it',
     );
   const past =
     last === undefined

@@ -149,7 +149,8 @@ export class PublicApp {
   // The log only: the answer is the same for every reason.
   #refuseToken(error: unknown, address: string): never {
     if (error instanceof TokenRefused) {
-      const { reason, claim } = error;
+      const { reason, claim, expiredFor } = error;
+      if (expiredFor !== undefined) this.#noteRefusal(expiredFor, 'expired');
       this.refused.add(error.isUntimely ? 'token-time' : 'token');
       this.#options.logger.debug({ reason, claim, address }, 'token refused');
     }
@@ -234,12 +235,13 @@ export class PublicApp {
 
   #turnAway(exchange: Exchange, grant: Grant): undefined {
     this.refused.add('revoked');
-    this.#noteRefusal(grant, 'revoked');
+    this.#noteRefusal(grant.userId, 'revoked');
     this.#options.logger.debug('stream refused: its token is revoked');
     exchange.answer(REVOKED);
   }
 
-  #noteRefusal({ userId }: Grant, refusal: string): void {
+  /** For whoever asks why this user gets nothing. */
+  #noteRefusal(userId: string, refusal: string): void {
     const { hub } = this.#options;
     hub.attendance.refused(userId, refusal, hub.now());
   }
@@ -269,7 +271,7 @@ export class PublicApp {
   /** Without a grant nobody knows yet whose stream it was to be. */
   #sendAway(exchange: Exchange, why: Later, grant?: Grant): undefined {
     this.refused.add(why);
-    if (grant !== undefined) this.#noteRefusal(grant, why);
+    if (grant !== undefined) this.#noteRefusal(grant.userId, why);
     this.#options.logger.debug({ refusal: why }, 'stream refused');
     exchange.answer(comeBack(exchange.head, why, this.#between(REFUSED_RETRY_MS)));
   }

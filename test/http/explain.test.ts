@@ -112,6 +112,26 @@ test('explain - a token that expired, was revoked, or met a limit', async (t) =>
   assert.equal(await verdictOf(running, 'bob'), 'revoked');
 });
 
+test('explain - a token that had expired before it came, unless it was never good', async (t) => {
+  const running = await startServer(t);
+  const stale = { expiresIn: -10 };
+  assert.equal((await open(t, running, tokenFor('ann', 'news', stale))).status, 401);
+  const id = await emit(running, 'ann');
+  assert.equal(await verdictOf(running, 'ann', id), 'token_expired');
+  for (const token of [
+    `${tokenFor('bob', 'news', stale)}x`,
+    tokenFor('bob', [], stale),
+    tokenFor('bob', 'news', { ...stale, claims: { nbf: Date.now() } }),
+  ])
+    assert.equal((await open(t, running, token)).status, 401);
+  assert.equal(await verdictOf(running, 'bob'), 'not_connected');
+  const stream = await open(t, running, tokenFor('ann'));
+  await opened(running, 1);
+  stream.close();
+  await opened(running, 0);
+  assert.equal(await verdictOf(running, 'ann'), 'away', 'what came last counts');
+});
+
 test('explain - every verdict of the list was shown', () => {
   assert.deepEqual([...shown].sort(), [...VERDICTS].sort());
 });
