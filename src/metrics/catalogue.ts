@@ -76,7 +76,7 @@ const EVENTS: readonly Series[] = [
     type: 'counter',
     from: 'emits',
     label: 'result',
-    help: 'Emits accepted, or refused by the code of the answer',
+    help: 'Emits accepted, or refused by the code of the answer; an array that is refused counts once, and a body that cannot be read not at all',
   },
   {
     name: 'tidings_deliveries_total',
