@@ -8,7 +8,14 @@ export interface NatsOptions {
   readonly 'nats-cert': string;
   readonly 'nats-key': string;
   readonly snapshot: string;
+  readonly 'history-ttl': number;
 }
+
+/**
+ * An emit is sent again for 10 seconds, and what a leader that was suspended finds on its connections is older still:
+ * NATS must remember for longer what it has, which it does for no longer than events are kept.
+ */
+const MIN_HISTORY_SECONDS = 30;
 
 const FILES = ['nats-creds', 'nats-ca', 'nats-cert', 'nats-key'] as const;
 
@@ -29,6 +36,10 @@ export function checkNats(options: NatsOptions): void {
     fail('-nats names several users: a node is one, which stands before each host or before none');
   if (servers.length > 0 && !users.has('') && creds !== '')
     fail('-nats names a user, and -nats-creds another: leave one of them out');
+  if (servers.length > 0 && options['history-ttl'] < MIN_HISTORY_SECONDS)
+    fail(
+      `-history-ttl must be at least ${MIN_HISTORY_SECONDS} with -nats: an event that has to be sent again would come twice`,
+    );
   if (servers.length > 0 && snapshot !== '')
     fail('-snapshot has no use with -nats: what was emitted is in NATS. Leave one of them out');
 }

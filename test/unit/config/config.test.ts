@@ -218,6 +218,8 @@ test('config - servers of NATS, with one user or none', () => {
     refused(nats(bad), /^-nats takes servers such as nats:/);
   refused(nats('nats://u:p@a,nats://b'), /^-nats names several users/);
   refused(nats('nats://u:p@a', '-nats-creds', '/x'), /leave one of them out$/);
+  refused(nats('nats://a', '-history-ttl', '29'), /^-history-ttl must be at least 30 with -nats/);
+  assert.equal(resolve(nats('nats://a', '-history-ttl', '30'))['history-ttl'], 30);
   for (const flag of ['nats-creds', 'nats-ca', 'nats-cert', 'nats-key'])
     refused(['-secret', 's', `-${flag}`, '/x'], new RegExp(`^-${flag} has no use without -nats`));
 });
