@@ -10,6 +10,9 @@ import { eventually } from './wait.ts';
 
 export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
+/** Longer than a node waits for NATS, in milliseconds. */
+const LISTENING_MS = 40_000;
+
 /** What a server gets to end by itself, in milliseconds. */
 const STOP_MS = 8_000;
 
@@ -84,7 +87,7 @@ export async function spawnServer(
       if (child.exitCode !== null) throw new Error(`server exited ${child.exitCode}: ${stderr}`);
       return log().find((entry) => entry['msg'] === 'listening');
     },
-    { withinMs: 10_000, what: 'the line "listening"' },
+    { withinMs: LISTENING_MS, what: 'the line "listening"' },
   );
   const { public: publicUrl, control: controlUrl } = line as unknown as Listening;
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
