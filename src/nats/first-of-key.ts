@@ -27,10 +27,10 @@ export function likenessOf(stored: Uint8Array | undefined, keyed: Keyed): Likene
  * them. As a digest, since it takes 64 KB for a head, and a hundred long names are more.
  */
 export function keyedId(channels: readonly string[], { name, line }: EventKey): string {
-  // Neither names nor keys hold line ends.
+  // Neither names nor keys hold line ends, and what follows the channels has two lines.
   const text = [...channels]
     .sort()
-    .concat('', name, String(line ?? ''))
+    .concat(name, String(line ?? ''))
     .join('\n');
   return `k:${createHash('sha256').update(text).digest('base64url')}`;
 }

@@ -145,3 +145,15 @@ test('past - without NATS a stream waits for what it missed, and gets it when NA
   assert.deepEqual(dataOf(stream), ['2', '3', '4', '5', '6', '7', '8', '9', '10']);
   assert.deepEqual(gapsOf(stream), []);
 });
+
+test('past - an event that is larger than what is read ahead', { skip }, async (t) => {
+  const { urls } = await startNats(t, { config: 'max_payload: 8MB' });
+  const node = await startNode(t, urls, [...LITTLE, '-max-body', '8000000']);
+  const large = 'x'.repeat(3_000_000);
+  const first = await send(node, 'a', '1');
+  await send(node, 'a', large);
+  for (const data of ['3', '4', '5']) await send(node, 'a', data);
+  const stream = await open(t, node, first, ['a']);
+  await stream.arrived(4);
+  assert.deepEqual(dataOf(stream), [large, '3', '4', '5']);
+});

@@ -84,6 +84,10 @@ test('stream log - a read that fails is made again, until the node ends', async 
 });
 
 test('stream log - what the stream has dropped altogether is told without a question', async () => {
+  const newest = setUp({ first: 9 });
+  void newest.ask('ann', 3);
+  await turn();
+  assert.equal(newest.asked.length, 1, 'it still has the last of them');
   const { asked, ask } = setUp({ first: 10 });
   assert.deepEqual(await ask('ann', 3), { missedThrough: 9, frames: [], through: 9 });
   assert.equal(asked.length, 0);
@@ -103,6 +107,7 @@ const HOLES: [
   ['a hole right at the beginning', 1, [3, 4, 7], [4, [5], 6]],
   ['a hole in front of what is left', 4, [4, 5], [5, [8], 9]],
   ['a hole behind all of it', 1, [10], [2, [3, 5, 8], 9]],
+  ['all of it, and more than was asked for', 9, [9, 10], [9, [], 9]],
 ];
 
 for (const [what, first, holes, [missedThrough, numbers, through]] of HOLES)
