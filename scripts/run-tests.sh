@@ -56,7 +56,7 @@ sort_into_lanes() {
         # Each has its server on a port of its own, and waits for things with deadlines that are far away.
         unit | http | conformance | security | clients | recipes) together+=("$file") ;;
         # They start programs and wait for them, but a browser or a proxy can fill a core, too.
-        proxy | process | cluster | monitoring) pairs+=("$file") ;;
+        proxy | process | cluster | monitoring | browser) pairs+=("$file") ;;
         *) alone+=("$file") ;;
       esac
     done
