@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type Member, type MemberOptions, openCrowd } from '../support/crowd.ts';
 import { emitMany, emitterFor, range, scratchFile, tokensFor } from '../support/faults.ts';
-import { freePort } from '../support/proxy.ts';
+import { freePort } from '../support/free-ports.ts';
 import { spawnServer } from '../support/spawn-server.ts';
 import { eventually } from '../support/wait.ts';
 

@@ -7,8 +7,9 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CATALOGUE } from '../../src/metrics/catalogue.ts';
 import { openNews } from '../support/emitting.ts';
+import { freePort } from '../support/free-ports.ts';
 import { asFile, withoutPromtool } from '../support/promtool.ts';
-import { freePort, temporaryFolder } from '../support/proxy.ts';
+import { temporaryFolder } from '../support/proxy.ts';
 import { startServer } from '../support/server.ts';
 import { eventually } from '../support/wait.ts';
 

@@ -1,7 +1,7 @@
 /** While the server is away a browser is told nothing that ends its EventSource, and it comes back by itself. */
 import assert from 'node:assert/strict';
 import { EventSource } from 'eventsource';
-import { freePort } from '../support/proxy.ts';
+import { freePort } from '../support/free-ports.ts';
 import { emit, type SpawnedServer, spawnServer } from '../support/spawn-server.ts';
 import { type Owner, openStream, type SseClient } from '../support/sse-client.ts';
 import { bearer, tokenFor } from '../support/tokens.ts';

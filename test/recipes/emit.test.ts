@@ -5,7 +5,7 @@ import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { runClient } from '../support/client-process.ts';
 import { openNews } from '../support/emitting.ts';
-import { freePort } from '../support/proxy.ts';
+import { freePort } from '../support/free-ports.ts';
 import { fileOf, recipe, recipesOf } from '../support/recipes.ts';
 import { startServer, TWO_THREADS } from '../support/server.ts';
 import { leaveOut, PYTHON, runs } from '../support/tools.ts';

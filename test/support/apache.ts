@@ -1,14 +1,8 @@
 /** A real Apache with mpm_event in front of the server: with the plain block every user has, or with deploy/apache.conf. */
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  deployFile,
-  freePort,
-  makePlace,
-  missing,
-  type Place,
-  type ProxyOptions,
-} from './proxy.ts';
+import { freePort } from './free-ports.ts';
+import { deployFile, makePlace, missing, type Place, type ProxyOptions } from './proxy.ts';
 import { type RunningProxy, runProxy } from './proxy-process.ts';
 import type { Owner } from './sse-client.ts';
 

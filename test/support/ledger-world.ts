@@ -1,12 +1,12 @@
 /** Users, channels, clients and an emitter around one server, for tests that break something. */
 import type { TestContext } from 'node:test';
+import { freePort } from './free-ports.ts';
 import type { Account, Receipt } from './ledger.ts';
 import { audit } from './ledger-audit.ts';
 import { LedgerClient, type LedgerClientOptions } from './ledger-client.ts';
 import { Emitter, type Plan } from './ledger-emitter.ts';
 import { OneServer, type Way } from './ledger-post.ts';
 import { Random } from './prng.ts';
-import { freePort } from './proxy.ts';
 import type { SpawnedServer } from './spawn-server.ts';
 import { takes } from './takes.ts';
 import { randomTree, type Tree } from './tree.ts';

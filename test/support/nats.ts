@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
 import { leaveOutLateWrites } from '../../src/nats/late-writes.ts';
+import { freePorts } from './free-ports.ts';
 import type { Owner } from './sse-client.ts';
 import { runs } from './tools.ts';
 import { undo } from './undo.ts';
@@ -169,12 +169,4 @@ async function tryTo<T>(run: () => Promise<T>): Promise<T | undefined> {
   } catch {
     return undefined;
   }
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const holders = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(holders.map((holder) => once(holder, 'listening')));
-  const ports = holders.map((holder) => (holder.address() as { port: number }).port);
-  await Promise.all(holders.map((holder) => new Promise((done) => holder.close(done))));
-  return ports;
 }

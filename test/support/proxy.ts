@@ -1,12 +1,11 @@
 /** What the real proxies in the tests share: is it installed, a folder, a port, a certificate. */
 import { execFile, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePort } from './free-ports.ts';
 import type { Owner } from './sse-client.ts';
 
 /** Servers live in folders that an ordinary user's PATH leaves out. */
@@ -35,16 +34,6 @@ export async function temporaryFolder(t: Owner, name: string): Promise<string> {
   await chmod(folder, 0o755);
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
-}
-
-/** A loopback port that was free a moment ago, for programs that cannot report the port they took. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export interface Certificate {

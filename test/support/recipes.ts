@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from './proxy.ts';
+import { freePort } from './free-ports.ts';
 import type { Owner } from './sse-client.ts';
 import { eventually } from './wait.ts';
 
