@@ -99,6 +99,10 @@ for (const [name, { missing }] of Object.entries(KITCHENS)) {
   });
 }
 
+/** The last answer: curl prints the bodies of those that it tries again after, too. */
+const lastOf = (output: string): Record<string, unknown> =>
+  JSON.parse(output.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;
+
 test(`recipes - ${REPEATED}: waits for tidings, and emits once`, async (t) => {
   if (curl.missing !== undefined) return leaveOut(t, curl.missing);
   const address = `127.0.0.1:${await freePort()}`;
@@ -112,8 +116,8 @@ test(`recipes - ${REPEATED}: waits for tidings, and emits once`, async (t) => {
   const first = await early;
   assert.equal(first.code, 0, first.all);
   const second = await cook(t, REPEATED, running.controlUrl);
-  const { id, duplicate } = JSON.parse(second.output) as Record<string, unknown>;
-  const { id: firstId } = JSON.parse(first.output) as Record<string, unknown>;
+  const { id, duplicate } = lastOf(second.output);
+  const { id: firstId } = lastOf(first.output);
   assert.deepEqual([id, duplicate], [firstId, true]);
   assert.match(String(id), /-1$/, 'there is one event');
 });
