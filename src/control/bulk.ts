@@ -122,15 +122,24 @@ export class Bulk {
     }
   }
 
+  // One promise and no more: at the rate of an upload each further one is as much as all that the line is to a thread.
   #await(number: number, published: Promise<Published>): void {
     this.#outstanding += 1;
-    published
-      .then((late) => this.#report.done(number, late))
-      .catch((error: unknown) => this.#failed(number, error))
-      .finally(() => {
-        this.#outstanding -= 1;
-        this.#answered?.();
-      });
+    published.then(
+      (late) => {
+        this.#report.done(number, late);
+        this.#settled();
+      },
+      (error: unknown) => {
+        this.#failed(number, error);
+        this.#settled();
+      },
+    );
+  }
+
+  #settled(): void {
+    this.#outstanding -= 1;
+    this.#answered?.();
   }
 
   async #retry(line: TextLine): Promise<void> {
