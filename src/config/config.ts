@@ -127,7 +127,8 @@ function parseFlags(argv: readonly string[]): Record<string, string> {
   for (let i = 0; i < argv.length; i += 1) {
     const match = /^--?([a-z][a-z0-9-]*)(=.*)?$/s.exec(argv[i]!);
     const name = match?.[1] ?? '';
-    if (match === null || !Object.hasOwn(OPTIONS, name)) fail(unknownArgument(argv[i]!));
+    if (match === null || !Object.hasOwn(OPTIONS, name))
+      fail(unknownArgument(argv[i]!, argv[i - 1]));
     if (match[2] !== undefined) normal.push(`--${name}${match[2]}`);
     else if (OPTIONS[name as OptionName].kind === 'switch')
       normal.push(`--${name}=${isSwitchValue(argv[i + 1]) ? argv[++i] : 'true'}`);
@@ -147,10 +148,13 @@ function parseFlags(argv: readonly string[]): Record<string, string> {
 const isSwitchValue = (next: string | undefined): boolean => next === 'true' || next === 'false';
 
 // Never the value of an argument: it may be a secret.
-const unknownArgument = (argument: string): string =>
-  argument.startsWith('-')
-    ? `unknown flag ${argument.split('=')[0]}: see -help`
+function unknownArgument(argument: string, before = ''): string {
+  if (argument.startsWith('-')) return `unknown flag ${argument.split('=')[0]}: see -help`;
+  const name = before.replace(/^--?/, '');
+  return before.startsWith('-') && Object.hasOwn(OPTIONS, name) // of another its value would stand here
+    ? `-${name} must be true or false, or stand alone`
     : 'every argument must be a flag and its value: see -help';
+}
 
 function convert(source: string, spec: OptionSpec, raw: string): unknown {
   switch (spec.kind) {

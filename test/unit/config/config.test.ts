@@ -56,6 +56,8 @@ test('config - what is wrong is named in one sentence, a secret never', () => {
   refused(['-bogus'], /^unknown flag -bogus: see -help$/);
   refused(['-secert=hunter2'], /^unknown flag -secert: see -help$/);
   refused(['hunter2'], /^every argument must be a flag and its value: see -help$/);
+  refused(['-notices', 'off'], /^-notices must be true or false, or stand alone$/);
+  refused(['-notices', 'true', 'x'], /^every argument must be/);
   refused(['-constructor', 'x'], /unknown flag/);
   refused(['-stall'], /-stall needs a value/);
   refused(['-stall', '1s'], /-stall must be a whole number from 1 to 3600, got "1s"/);
