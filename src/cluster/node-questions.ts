@@ -158,6 +158,7 @@ const STREAM = record<StreamFacts>({
 
 const WITNESS = record<Witness>({
   id: maybe(count),
+  node: maybe(NODE_NAME),
   channels: CHANNELS,
   startedBehind: number,
   position: number,

@@ -34,8 +34,10 @@ export async function ownAnswer(
       return { count: sum((await ask(ofHub(question))).map(({ count }) => count)) };
     case 'takers':
       return [...new Set((await ask(question)).flat())];
-    case 'account':
-      return gatherAccounts(await ask(question));
+    case 'account': {
+      const account = gatherAccounts(await ask(question));
+      return { ...account, open: account.open.map((stream) => ({ ...stream, node })) };
+    }
     case 'channels':
       return gatherChannels(await ask(question), question);
     case 'members':

@@ -23,6 +23,8 @@ export interface AccountQuestion {
 export interface Witness {
   /** Undefined when it is closed. */
   readonly id: number | undefined;
+  /** The machine it is on, where there are several; the id counts only with it. */
+  readonly node?: string | undefined;
   readonly channels: readonly string[];
   readonly startedBehind: number;
   readonly position: number;

@@ -134,6 +134,9 @@ test('people - what became of an event is told from any node', { skip }, async (
   await stream.next();
   const verdict = async (query: string) => (await ask(a, `/explain/?${query}`))['verdict'];
   assert.equal(await verdict(`userId=ann&id=${id}`), 'written');
+  const [own] = column((await ask(a, '/users/ann/'))['streams'], 'id');
+  const { message } = await ask(a, `/explain/?userId=ann&id=${id}`);
+  assert.ok(String(message).includes(`stream ${own};`), `${message}: ${own}`);
   stream.close();
   await eventually(async () => (await ask(a, '/users/ann/'))['state'] === 'away');
   assert.equal(await verdict(`userId=ann&id=${id}`), 'written');
