@@ -22,7 +22,7 @@ export const PAUSE_MS = 5_000;
 const KEEP_MS = 86_400_000;
 
 /** Names of keys that are remembered as not published. */
-const MAX_ABSENT = 1_000;
+export const MAX_ABSENT = 1_000;
 
 /** `unsure`: the issuer has not been asked, or has not answered, since it was to be known. */
 export type Known = 'known' | 'absent' | 'unsure';

@@ -9,7 +9,7 @@ import { type IssuerKey, isObject, MAX_KID_LENGTH, parseJson } from './jwks.ts';
 const MAX_WAITING = 10_000;
 
 /** Keys that one token is tried with, if it names none or several have its name: each costs a verification. */
-const MAX_TRIED = 4;
+export const MAX_TRIED = 4;
 
 export class KeyRing {
   readonly #lookUp: LookUp;

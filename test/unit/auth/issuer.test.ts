@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Issuer, type IssuerOptions, WITHDRAWN_WITHIN_MS } from '../../../src/auth/issuer.ts';
+import {
+  Issuer,
+  type IssuerOptions,
+  MAX_ABSENT,
+  WITHDRAWN_WITHIN_MS,
+} from '../../../src/auth/issuer.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { type IssuerServer, newKey, publish, startIssuer } from '../../support/issuer.ts';
 import type { Owner } from '../../support/sse-client.ts';
@@ -43,6 +48,26 @@ test('issuer - a thousand tokens of an unknown key cause one request', async (t)
   const before = server.count;
   const known = await Promise.all(Array.from({ length: 1_000 }, () => late.issuer.lookUp('new')));
   assert.deepEqual([new Set(known), server.count - before], [new Set(['absent']), 1]);
+});
+
+test('issuer - so many names are remembered as absent, and further ones are not sure', async (t) => {
+  const server = await startIssuer(t, publish(one));
+  const { issuer, used } = ask(t, server, { pauseMs: 3_600_000, refreshMs: 50 });
+  await eventually(() => used.length === 1);
+  let answer = () => {};
+  server.answer = (res) => {
+    answer = () => res.end(JSON.stringify(publish(one)));
+  };
+  const before = server.count;
+  await eventually(() => server.count > before, { what: 'a refresh' });
+  const names = Array.from({ length: MAX_ABSENT + 1 }, (_, i) => `new-${i}`);
+  const all = Promise.all(names.map((name) => issuer.lookUp(name)));
+  answer();
+  await eventually(() => server.count === before + 2, { what: 'the further look' });
+  answer();
+  assert.deepEqual(new Set(await all), new Set(['absent']));
+  const again = [issuer.lookUp(names[MAX_ABSENT - 1]), issuer.lookUp(names[MAX_ABSENT])];
+  assert.deepEqual(await Promise.all(again), ['absent', 'unsure']);
 });
 
 /** A refresh is under way. It is answered with one key by the first of `answers`, what is asked then by the next. */

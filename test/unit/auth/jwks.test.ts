@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { MAX_KEYS, parseKeySet } from '../../../src/auth/jwks.ts';
+import { KeyRing, MAX_TRIED } from '../../../src/auth/key-ring.ts';
 import { newKey } from '../../support/issuer.ts';
 
 const parse = (...keys: unknown[]) => {
@@ -98,4 +99,14 @@ test('key set - what is none is said to be none', () => {
   for (const text of ['', '{', 'null', '[]', '{}', '"keys"', '{"keys":{}}', '<html>', '{"keys":7}'])
     assert.match(String(parseKeySet(text)), /no key set/, text);
   assert.deepEqual(parseKeySet('{"keys":[]}'), { keys: [], leftOut: 0 });
+});
+
+test('key ring - a token that names no key, or one of many, costs few verifications', () => {
+  const ring = new KeyRing(() => Promise.resolve('absent'));
+  ring.replace(parse(...Array.from({ length: MAX_TRIED + 1 }, () => ec)).keys);
+  assert.deepEqual(
+    [undefined, ec['kid'] as string].map((kid) => ring.find(kid)?.length),
+    [MAX_TRIED, MAX_TRIED],
+  );
+  assert.equal(ring.find('other'), undefined);
 });

@@ -9,8 +9,13 @@ import { entryOf } from '../../support/hub.ts';
 const BUDGET_BYTES = 16 * 2_600;
 
 function setUp({ capacity = 1 } = {}) {
-  const index = new ChannelIndex({ capacity, ttlSeconds: 60, budgetBytes: BUDGET_BYTES }, () => 0);
+  let now = 0;
+  const limits = { capacity, ttlSeconds: 60, budgetBytes: BUDGET_BYTES };
+  const index = new ChannelIndex(limits, () => now);
   let n = 0;
+  const pass = (seconds: number) => {
+    now += seconds;
+  };
   const emit = (name: string, to?: Recipients) => {
     n += 1;
     const entry = new Entry(entryOf(n, to), 0);
@@ -37,7 +42,7 @@ function setUp({ capacity = 1 } = {}) {
     });
     return through;
   };
-  return { index, emit, flood, come, missed };
+  return { index, emit, flood, come, missed, pass };
 }
 
 test('unfilled - a fact that gives way is known to the prefix, and what gives way after it hides nothing', () => {
@@ -103,4 +108,14 @@ test('unfilled - what is gone from a channel below, but newer than the prefix an
   // Entries age channel by channel: the prefix has its turn later.
   index.retention.expire(index.channel('a/1'), 100);
   assert.equal(missed('ann'), 1, 'number 1 is gone, number 2 is in the log of the prefix');
+});
+
+test('unfilled - a prefix that somebody waits for stays, however long that takes', () => {
+  const { index, emit, come, pass } = setUp();
+  emit('a/1');
+  come();
+  pass(1_000);
+  assert.deepEqual(index.reached(['a/1']), ['a/1', 'a/*']);
+  index.channel('a/*').holders -= 1;
+  assert.deepEqual(index.reached(['a/1']), ['a/1']);
 });

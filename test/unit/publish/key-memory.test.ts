@@ -25,6 +25,7 @@ test('key memory - a key is known for its time from its last use, and not foreve
   clock.now += 1_200;
   assert.equal(memory.use('a'), undefined);
   assert.equal(memory.bytes, 0);
+  assert.equal(memory.reachSeconds, 600, 'what was used before is forgotten');
 });
 
 test('key memory - whatever the times between uses, none within the time is forgotten', () => {
