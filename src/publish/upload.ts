@@ -3,6 +3,7 @@
  * fingerprint. Lines that follow each other nearly always have numbers that do, too, so that numbers are
  * kept as runs of both: a line costs four bytes.
  */
+import { PendingLines } from './pending-lines.ts';
 import type { Published } from './publisher.ts';
 
 /** `lines` lines from `line` on have the numbers from `n` on. */
@@ -35,7 +36,7 @@ export class Upload {
   readonly #pages: (Int32Array | undefined)[] = [];
   #pageCount = 0;
   /** Lines whose events have no number yet. */
-  readonly #pending = new Map<number, Done>();
+  readonly #pending = new PendingLines<Done>();
   /** Where the last line was found: the next one is there or behind. */
   #at = 0;
 
