@@ -79,7 +79,7 @@ test('alerts - a server that does not answer', { skip }, (t) => {
 /** The reason to leave a condition out, or false. */
 function lacking(name: string): string | false {
   if (name.startsWith('TidingsConnections')) return missing('prlimit');
-  const needsNats = /, nats$|^TidingsBackplaneDown|^TidingsEmitsNotStored/.test(name);
+  const needsNats = /, nats$|^Tidings(?:BackplaneDown|NodesUnheard|EmitsNotStored)/.test(name);
   return needsNats && withoutNats();
 }
 

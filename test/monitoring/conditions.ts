@@ -8,6 +8,7 @@ import { limitedTo } from '../support/file-limit.ts';
 import { type IssuerServer, newKey, publish, startIssuer } from '../support/issuer.ts';
 import { type Samples, scrape } from '../support/metrics.ts';
 import { startNats } from '../support/nats.ts';
+import { acquainted } from '../support/nodes.ts';
 import { type InputSeries, lasting } from '../support/promtool.ts';
 import { connectRaw, type RawClient, streamRequest } from '../support/raw-client.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
@@ -164,6 +165,20 @@ export const CONDITIONS: Readonly<
 
   'TidingsNotReady, nats': (t) => loseNats(t, 'tidings_ready'),
   TidingsBackplaneDown: (t) => loseNats(t, 'tidings_backplane_up'),
+
+  async TidingsNodesUnheard(t) {
+    const args = ['-nats', (await startNats(t)).urls];
+    const [running, other] = await Promise.all([spawnServer(t, args), spawnServer(t, args)]);
+    await acquainted([running, other]);
+    const unanswered = 'tidings_cluster_unanswered_total';
+    const ask = async () => {
+      other.process.kill('SIGSTOP');
+      await fetch(`${running.controlUrl}/users/ann/`);
+    };
+    const series = await around(running, ask, grows(unanswered));
+    other.process.kill('SIGCONT');
+    return series;
+  },
 
   async 'TidingsEmitsRefused, THREADS_BEHIND'(t) {
     const deed: Deed = { kind: 'busy', ms: 3_000, thread: 2 };
