@@ -114,12 +114,12 @@ export class ReceivedBatch {
   readonly lost: number | undefined;
   /** Entries. */
   readonly count: number;
-  /** Each list of channels that an entry has. */
-  readonly lists: readonly (readonly string[])[];
   readonly #place: Place;
   readonly #threads: number;
+  readonly #channelsAt: number;
   readonly #peopleAt: number;
   readonly #framesAt: number;
+  #lists: readonly (readonly string[])[] | undefined;
   #people: People | undefined;
 
   constructor(place: Place, threads: number) {
@@ -130,10 +130,15 @@ export class ReceivedBatch {
     const lost = memory.floats[(at + LOST) / FLOAT]!;
     this.lost = lost === NOTHING ? undefined : lost;
     this.count = memory.ints[(at + COUNT) / INT]!;
-    const channelsAt = at + NUMBERS + this.count * (FLOAT + (2 + threads) * INT);
-    this.#peopleAt = channelsAt + memory.ints[(at + CHANNEL_BYTES) / INT]!;
+    this.#channelsAt = at + NUMBERS + this.count * (FLOAT + (2 + threads) * INT);
+    this.#peopleAt = this.#channelsAt + memory.ints[(at + CHANNEL_BYTES) / INT]!;
     this.#framesAt = this.#peopleAt + memory.ints[(at + PEOPLE_BYTES) / INT]!;
-    this.lists = this.#json<string[][]>(channelsAt, this.#peopleAt);
+  }
+
+  /** Each list of channels that an entry has. */
+  get lists(): readonly (readonly string[])[] {
+    this.#lists ??= this.#json<string[][]>(this.#channelsAt, this.#peopleAt);
+    return this.#lists;
   }
 
   /** Of entry `i`; 0 when it is only to be counted. */
