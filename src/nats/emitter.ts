@@ -13,9 +13,14 @@ import {
   outcomeUnknown,
 } from '../errors.ts';
 import { placesByKey } from '../publish/fingerprint.ts';
-import type { EntryStore, OutgoingEvent, Published, Publisher } from '../publish/publisher.ts';
+import {
+  type EntryStore,
+  type OutgoingEvent,
+  type Published,
+  type Publisher,
+  sizeOf,
+} from '../publish/publisher.ts';
 import { formatEventId } from '../wire/event-id.ts';
-import { STAMP_BYTES } from '../wire/frame.ts';
 import { parseAck } from './ack.ts';
 import type { Complaints } from './complaints.ts';
 import type { Link } from './connect.ts';
@@ -117,9 +122,9 @@ export class Emitter implements Publisher {
   }
 
   #outgoing(event: OutgoingEvent): Outgoing {
-    const { to, channels, body, key } = event;
+    const { channels, key } = event;
     const { origin, store, link } = this.#options;
-    store().admit({ to, channels, byteLength: Buffer.byteLength(body) + STAMP_BYTES });
+    store().admit(sizeOf(event));
     this.#ticket += 1;
     const ticket = this.#ticket;
     const payload = encodeRecord({ ...event, origin, ticket });

@@ -124,8 +124,9 @@ export class Sequencer implements Publisher {
 const bodyBytesOf = ({ body, bodyBytes }: OutgoingEvent): number =>
   bodyBytes ?? Buffer.byteLength(body);
 
-const sizeOf = ({ to, channels }: OutgoingEvent, bodyBytes: number): EntrySize => ({
-  to,
-  channels,
+/** What it takes before it has a number. */
+export const sizeOf = (event: OutgoingEvent, bodyBytes = bodyBytesOf(event)): EntrySize => ({
+  to: event.to,
+  channels: event.channels,
   byteLength: bodyBytes + STAMP_BYTES,
 });

@@ -65,9 +65,7 @@ export class LateBytes {
 
   /** Each time anew. */
   encode(): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(this.length);
-    bytes.write(this.#text);
-    return bytes;
+    return ownBytes(this.#text, this.length);
   }
 
   /** Into memory at that place, where there is room. */
@@ -105,8 +103,8 @@ const isLineEnd = (code: number): boolean => code === LF || code === CR;
  * Bytes that are to be retained. Not Buffer.from: that cuts small strings out of a shared 8 KiB slab,
  * and one retained frame would keep the whole slab alive.
  */
-export function ownBytes(text: string): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+export function ownBytes(text: string, byteLength = Buffer.byteLength(text)): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(byteLength);
   bytes.write(text);
   return bytes;
 }
