@@ -1,5 +1,6 @@
 /** How what is asked of all hubs becomes an answer that says when one was not heard. */
 import { type Answer, type Headers, json } from '../http/answer.ts';
+import type { Witness } from '../hub/account.ts';
 import type { Heard, Unheard } from '../hub/heard.ts';
 import type { AnswerTo, SharedQuestion } from '../hub/questions.ts';
 import type { Presence } from '../presence/roster.ts';
@@ -9,6 +10,10 @@ export type Ask = <Q extends SharedQuestion>(question: Q) => Promise<Heard<Answe
 
 /** Where these users are, in their order. */
 export type StatesOf = (users: readonly string[]) => Promise<Heard<Presence>>;
+
+/** A stream's id, as answers tell it and `POST /disconnect/` takes it: with its node where there are several. */
+export const streamId = ({ id, node }: Pick<Witness, 'id' | 'node'>): string =>
+  node === undefined ? String(id) : `${node}-${id}`;
 
 /** Of two questions for one answer, the one that fewer have answered. */
 export const lessHeard = (one: Unheard | undefined, other: Unheard | undefined) =>

@@ -9,7 +9,7 @@ import type { BodyPieces } from '../http/body-pieces.ts';
 import { SLICE_MS } from '../hub/flusher.ts';
 import type { Published } from '../publish/publisher.ts';
 import type { BulkReport } from './bulk-report.ts';
-import { type Line, Lines } from './lines.ts';
+import { hasText, type Line, Lines, type TextLine } from './lines.ts';
 
 /** Bytes of entries that streams may have before them; with more no line is taken. */
 export const MAX_PENDING_BYTES = 4_194_304;
@@ -23,11 +23,6 @@ const RETRY_MS = 5;
 
 // The clock is read once per so many lines.
 const LINES_PER_CLOCK_CHECK = 16;
-
-/** One that has a text. */
-export type TextLine = Line & { readonly text: string };
-
-const hasText = (line: Line): line is TextLine => typeof line.text === 'string';
 
 export interface BulkOptions {
   /** Of one line, in bytes. */
@@ -102,7 +97,7 @@ export class Bulk {
   #take(line: Line): Promise<void> | undefined {
     const { number } = line;
     if (!hasText(line)) {
-      this.#report.failed(number, line.text as TidingsError);
+      this.#report.failed(number, line.text);
       return undefined;
     }
     try {

@@ -10,8 +10,8 @@
 import { EVERYONE, MAX_NAME_BYTES, ownText } from '../auth/names.ts';
 import type { OutgoingEvent } from '../publish/publisher.ts';
 import { encodeEvent, SYSTEM_EVENT_PREFIX } from '../wire/frame.ts';
-import type { TextLine } from './bulk.ts';
 import { MAX_DEPTH } from './json-source.ts';
+import type { TextLine } from './lines.ts';
 import type { EmitContext } from './requests.ts';
 
 const USER = '{"userId":"';
@@ -25,15 +25,12 @@ const MAX_DATA = 2 * MAX_DEPTH;
 // Whatever else a name may be, these are allowed: no quote, no backslash, and no * but for everyone.
 const NAME = /^[!#-)+-[\]-~]+$/;
 
-/** What has to be known of a line. */
-export type FlatLine = Pick<TextLine, 'text' | 'isAscii'>;
-
 /** Of the line before: nearly always that of the next one, which then is neither checked nor made again. */
 let lastChannels: readonly string[] = [''];
 
 /** The event of such a line; undefined for all others. Hot path: for every line of an upload. */
 export function flatEvent(
-  { text, isAscii }: FlatLine,
+  { text, isAscii }: Pick<TextLine, 'text' | 'isAscii'>,
   context: EmitContext,
 ): OutgoingEvent | undefined {
   if (!text.startsWith(USER)) return undefined;

@@ -11,13 +11,23 @@ const LF = 0x0a;
  */
 const BLOCK_BYTES = 16_384;
 
-/** A line with its number, from 1, and its text without the line end, or why it has none. */
-export interface Line {
+/** A line with its number, from 1, and its text without the line end. */
+export interface TextLine {
   readonly number: number;
-  readonly text: string | TidingsError;
+  readonly text: string;
   /** All of it is known to be ASCII: it has as many bytes as characters. */
   readonly isAscii: boolean;
 }
+
+/** One that has no text, and why. */
+interface FaultyLine {
+  readonly number: number;
+  readonly text: TidingsError;
+}
+
+export type Line = TextLine | FaultyLine;
+
+export const hasText = (line: Line): line is TextLine => typeof line.text === 'string';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -140,6 +150,6 @@ export class Lines {
   }
 
   #fault(code: 'BODY_MALFORMED' | 'BODY_TOO_LARGE', message: string): Line {
-    return { number: this.#number, text: new TidingsError(code, message), isAscii: false };
+    return { number: this.#number, text: new TidingsError(code, message) };
   }
 }

@@ -12,7 +12,7 @@ import {
 import type { Heard } from '../hub/heard.ts';
 import { gatherStreams, type Selection, type StreamFacts } from '../hub/questions.ts';
 import type { Presence } from '../presence/roster.ts';
-import { type Ask, heard, incompleteHeader, lessHeard, type StatesOf } from './asking.ts';
+import { type Ask, heard, incompleteHeader, lessHeard, type StatesOf, streamId } from './asking.ts';
 import { type Fields, textOf } from './fields.ts';
 import {
   choiceOf,
@@ -126,7 +126,7 @@ export class PresenceDesk {
   }
 
   readonly #told = (stream: StreamFacts): object => ({
-    id: stream.node === undefined ? String(stream.id) : `${stream.node}-${stream.id}`,
+    id: streamId(stream),
     channels: stream.channels,
     since: new Date(Date.now() - stream.age * 1_000).toISOString(),
     ...(stream.address === '' ? {} : { address: stream.address }),

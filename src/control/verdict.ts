@@ -2,6 +2,7 @@
 import { type Account, takes, type Witness, wasGiven } from '../hub/account.ts';
 import { isInGap } from '../hub/gaps.ts';
 import type { Presence } from '../presence/roster.ts';
+import { streamId } from './asking.ts';
 
 export const VERDICTS = [
   'written',
@@ -67,13 +68,12 @@ function explainEvent(what: Case, n: number): Explanation {
   return explainOpen(on, n) ?? explainAbsent(what, event.channels);
 }
 
-/** As `GET /users/{id}/` names it. */
-const named = ({ id, node }: Witness): string =>
-  node === undefined ? `stream ${id}` : `stream ${node}-${id}`;
-
 function written(witness: Witness, eventAge: number): Explanation {
   const { id, age, reason } = witness;
-  const stream = id === undefined ? `a stream that closed ${ago(age)} (${reason})` : named(witness);
+  const stream =
+    id === undefined
+      ? `a stream that closed ${ago(age)} (${reason})`
+      : `stream ${streamId(witness)}`;
   return because(
     'written',
     `emitted ${ago(eventAge)}, and given to the kernel for ${stream}; whether the page has seen it is not known here`,
@@ -94,7 +94,7 @@ function explainEvicted({ account }: Case, n: number): Explanation {
 const gapTold = (witness: Witness): Explanation =>
   because(
     'gap_told',
-    `${named(witness)} came back for more than was retained and was told so by tidings.gap`,
+    `stream ${streamId(witness)} came back for more than was retained and was told so by tidings.gap`,
     'the page loads its state anew at tidings.gap; raise -history or -history-ttl for longer absences',
   );
 
@@ -104,17 +104,21 @@ function explainOpen(on: readonly Witness[], n: number): Explanation | undefined
   if (waiting?.blockedFor !== undefined)
     return because(
       'waiting',
-      `${named(waiting)} has taken nothing for ${Math.round(waiting.blockedFor)} s; the event waits for it`,
+      `stream ${streamId(waiting)} has taken nothing for ${Math.round(waiting.blockedFor)} s; the event waits for it`,
       'nothing if it goes on; it is closed after -stall seconds, and gets the event when it comes back',
     );
   if (waiting !== undefined)
-    return because('waiting', `${named(waiting)} gets the event in a moment`, 'ask again');
+    return because(
+      'waiting',
+      `stream ${streamId(waiting)} gets the event in a moment`,
+      'ask again',
+    );
   const told = on.find(({ gaps }) => isInGap(gaps, n));
   if (told !== undefined) return gapTold(told);
   if (on.length === 0) return undefined;
   return because(
     'before_connect',
-    `${named(on[0]!)} opened ${ago(on[0]!.age)} behind the event: it came without an id, or with that of a later event`,
+    `stream ${streamId(on[0]!)} opened ${ago(on[0]!.age)} behind the event: it came without an id, or with that of a later event`,
     'put the position at which the page was rendered into its token (from), so that it starts there',
   );
 }

@@ -67,8 +67,10 @@ export class Webhooks {
   /** Never waits, never throws. */
   tell(type: string, data: WebhookEvent['data']): void {
     if (this.#stop.signal.aborted) return;
-    if (this.#isOff) this.#queue.droppedCount += 1;
-    if (this.#isOff) return;
+    if (this.#isOff) {
+      this.#queue.droppedCount += 1;
+      return;
+    }
     this.#queue.push(type, data);
     this.start();
   }

@@ -1,13 +1,9 @@
 /** Lines that are emitted while the body still comes: how fast they are taken, and what is told of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  Bulk,
-  type BulkOptions,
-  MAX_PENDING_BYTES,
-  type TextLine,
-} from '../../../src/control/bulk.ts';
+import { Bulk, type BulkOptions, MAX_PENDING_BYTES } from '../../../src/control/bulk.ts';
 import { BulkReport } from '../../../src/control/bulk-report.ts';
+import type { TextLine } from '../../../src/control/lines.ts';
 import { type ErrorCode, TidingsError } from '../../../src/errors.ts';
 import { BodyPieces } from '../../../src/http/body-pieces.ts';
 import { Counts } from '../../../src/hub/counts.ts';
