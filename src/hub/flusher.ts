@@ -33,6 +33,8 @@ export interface FlusherOwner {
   missed(stream: Stream, position: number): void;
   /** Asks a deeper log for them instead, if there is one; none behind `upto` is gone from here. */
   asksDeeper(stream: Stream, position: number, upto: number): boolean;
+  /** Entries wait for the next turn of the event loop: a flush gives way to them before its slice is over. */
+  isPressed(): boolean;
   /** Everything due has been written. */
   idle(): void;
 }
@@ -178,7 +180,7 @@ export class Flusher {
       if (stream === undefined) return true;
       if (stream.state === StreamState.Live)
         this.flushFrom(stream, Math.max(stream.position, flushedThrough));
-      if (visited % STREAMS_PER_CLOCK_CHECK === 0 && this.#now() > end) return false;
+      if (visited % STREAMS_PER_CLOCK_CHECK === 0 && this.#isOver(end)) return false;
     }
   }
 
@@ -191,9 +193,13 @@ export class Flusher {
     do {
       const stream = round[turn++]!;
       if (stream.state === StreamState.Behind) this.#flushBehind(stream);
-    } while (turn < round.length && this.#now() <= end);
+    } while (turn < round.length && !this.#isOver(end));
     this.#behind = round.slice(turn).concat(this.#behind);
     return this.#behind.length === 0;
+  }
+
+  #isOver(end: number): boolean {
+    return this.#now() > end || this.#owner.isPressed();
   }
 
   // A target's place in the queue is given up only when all its streams have been flushed.

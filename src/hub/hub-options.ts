@@ -20,6 +20,8 @@ export interface HubOptions {
   readonly isTail?: boolean;
   /** Number that the one order has reached, where this hub may not have everything yet; undefined: it has. */
   readonly newest?: () => number;
+  /** Whether entries are on their way here that only the next turn of the event loop can append; undefined: never. */
+  readonly isPressed?: () => boolean;
   /** An id that was passed by so many seconds ago has fallen behind; half the time to live by itself. */
   readonly staleSeconds?: number;
   /** Ids of streams count on from here, so that those of several hubs differ; 0 by itself. */

@@ -66,15 +66,14 @@ export class Hub {
       instruments: this.instruments,
       missed: (stream, position) => this.#positions.missed(stream, position),
       asksDeeper: (stream, position, upto) => this.#asksDeeper(stream, position, upto),
+      isPressed: options.isPressed ?? (() => false),
       idle: () => this.#room.flushed(),
     });
     this.flow = new Flow({
       retention: this.#index.retention,
       now: this.now,
       onResumed: (stream) => this.#flusher.resume(stream),
-      onClosing: (stream) => {
-        stream.position = this.positionOf(stream); // one that is Live holds none of its own
-      },
+      onClosing: (stream) => this.#closing(stream),
       onClosed: (stream, reason) => this.#closed(stream, reason),
     });
     this.#room = new Room({
@@ -269,6 +268,11 @@ export class Hub {
   /** How much its logs keep, and may. */
   get retention(): Retention<Channel<Stream>> {
     return this.#index.retention;
+  }
+
+  // One that is Live holds no position of its own.
+  #closing(stream: Stream): void {
+    stream.position = this.positionOf(stream);
   }
 
   #closed(stream: Stream, reason: CloseReason): void {

@@ -16,7 +16,7 @@ import type { Epoch } from '../log/lineage.ts';
 import type { Logger } from '../logger.ts';
 import type { Owner, Refusal } from '../public/admission.ts';
 import type { Guest } from '../public/guests.ts';
-import type { Tally } from '../tally.ts';
+import { Tally } from '../tally.ts';
 import { Dispatch } from './dispatch.ts';
 import { GuestList, type Place } from './guest-list.ts';
 import type { Call, ThreadData, ToThread } from './messages.ts';
@@ -59,6 +59,7 @@ export class Crew implements Fronts {
   readonly #tailBytes: number;
   readonly #ringMemory = new SharedArrayBuffer(RING_BYTES);
   readonly #ring = new SharedRing(this.#ringMemory);
+  readonly #sent = new Tally();
   readonly #streams = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   readonly #newest = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
   #olderEpochs: readonly Epoch[] = [];
@@ -175,6 +176,7 @@ export class Crew implements Fronts {
 
   #send(batch: Space, through: number): void {
     this.given(through);
+    this.#sent.add(1);
     const { memory, at } = batch;
     const message: ToThread = this.#ring.isPart(batch)
       ? { kind: 'append', at }
@@ -217,6 +219,7 @@ export class Crew implements Fronts {
         streams: this.#streams,
         connections: this.#options.connections.buffer,
         ring: this.#ringMemory,
+        sent: this.#sent.buffer,
       },
     };
     return new Thread(data, {

@@ -29,6 +29,8 @@ export interface ThreadData {
 export interface SharedCells {
   /** Newest number given out, as one BigInt64. */
   readonly newest: SharedArrayBuffer;
+  /** Batches sent so far, as a `Tally`: a thread sees it within a turn of its loop, and the batch itself in the next. */
+  readonly sent: SharedArrayBuffer;
   readonly streams: SharedArrayBuffer;
   readonly connections: SharedArrayBuffer;
   /** The memory of `SharedRing`. */

@@ -37,6 +37,9 @@ const post = (message: FromThread): void => port.postMessage(message);
 process.on('uncaughtException', (error) => post({ kind: 'fatal', error: plain(error) }));
 
 const newest = new BigInt64Array(data.shared.newest);
+const sent = new Tally(data.shared.sent);
+/** Batches that have been taken from the port, counted as the tally counts: it has 32 bits. */
+let received = 0;
 const ring = new SharedMemory(data.shared.ring);
 const logger = createLogger(data.config['log-level'], {
   write: (line) => post({ kind: 'log', line }),
@@ -87,6 +90,7 @@ const front: Front = new Front({
       lastStreamId: data.thread * STREAM_IDS,
       newest: () => Number(Atomics.load(newest, 0)),
       isTail: true,
+      isPressed: () => sent.value !== received,
       deeperLog: {
         read: (question) =>
           new Promise((resolve) => {
@@ -126,6 +130,7 @@ port.on('message', (message: ToThread) => {
 });
 
 function append(at: number, own: SharedArrayBuffer | undefined): void {
+  received = (received + 1) | 0;
   const memory = own === undefined ? ring : new SharedMemory(own);
   const batch = new ReceivedBatch({ memory, at }, data.threads);
   front.hub.instruments.lots.ageMs = Math.max(0, commonNow() - batch.since);

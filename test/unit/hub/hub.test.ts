@@ -278,3 +278,21 @@ test('hub - streams with sets of channels of their own share the bytes of the on
   assert.ok(written.size < 10, `${written.size} for 50 streams`);
   for (const bytes of written) assert.equal(String(bytes), '<1><2>');
 });
+
+test('hub - a flush gives way to what waits for the next turn, and goes on behind it', async () => {
+  let isPressed = true;
+  const hub = hubOf({ isPressed: () => isPressed });
+  const sinks = Array.from({ length: 100 }, () => new FakeSink());
+  for (const [i, sink] of sinks.entries()) openOn(hub, `u${i}`, ['c'], sink);
+  const written = () => sinks.filter((sink) => sink.corks > 0).length;
+  append(hub, entry(1, ['c']));
+  await turn();
+  const first = written();
+  assert.ok(first > 0 && first < 100, `${first} of 100 in the first turn`);
+  append(hub, entry(2, ['c'])); // what it gave way to
+  await turn();
+  assert.ok(written() > first, 'no turn is without progress');
+  isPressed = false;
+  await settled();
+  for (const { text } of sinks) assert.equal(text.replaceAll(':\n', ''), '<1><2>');
+});
