@@ -2,7 +2,7 @@
  * Entry of the load generator; `load/load.h` says what it is.
  *
  *   load -stream HOST PORT -emit HOST PORT -streams N [-requests FILE] [-sources N] [-stuck] [-poll MICROSECONDS]
- *        [-opening N] [-replay N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
+ *        [-opening N] [-replay N] [-nice N] [-emit-path PATH] [-emit-headers LINES] [-body TEMPLATE] [-server PID]...
  *
  * Prints {"open":N,…} when all streams are open and have had N events each of -replay. Then one line of standard input is one run,
  *   lockstep|closed|rate|hear PUBLISHERS COUNT RATE BYTES DEADLINE_SECONDS [PUBLISH_SECONDS]
@@ -13,7 +13,10 @@
  * `seconds` is until the last answer or arrival, `incomplete` the accepted events that were not seen at every stream.
  *
  * `hear` publishes nothing: someone else does, once the line {"hearing":N} says that N streams are ready. Each stream is to
- * have one event, whose sequence number is the stream's own place, from 0; any other event is out of order.
+ * have COUNT events, of publisher 0, from 0 on. With COUNT 0 each is to have one, whose sequence number is the stream's own
+ * place. Any other event is out of order.
+ *
+ * -nice: how much this process gives way to others on the same cores, as the command `nice` has it.
  */
 #define _GNU_SOURCE
 #include "load/load.h"
@@ -27,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,9 +101,13 @@ static void turn(void) {
   publishers_due(now_ns());
 }
 
+static uint64_t expected_events(const struct run *run) {
+  if (run->mode != MODE_HEAR) return published.answered - published.refused;
+  return run->count > 0 ? run->count : 1;
+}
+
 static bool all_arrived(const struct run *run) {
-  uint64_t events = run->mode == MODE_HEAR ? 1 : published.answered - published.refused;
-  uint64_t expected = events * (uint64_t)streams_live();
+  uint64_t expected = expected_events(run) * (uint64_t)streams_live();
   return publishers_finished() && (options.stuck || seen.deliveries >= expected);
 }
 
@@ -166,6 +174,7 @@ static void parse_options(int count, char **words) {
     else if (strcmp(name, "-sources") == 0) options.sources = atoi(words[++i]);
     else if (strcmp(name, "-opening") == 0) options.opening = atoi(words[++i]);
     else if (strcmp(name, "-poll") == 0) options.poll_us = atoi(words[++i]);
+    else if (strcmp(name, "-nice") == 0) options.nice = atoi(words[++i]);
     else if (strcmp(name, "-replay") == 0) options.replay = strtoull(words[++i], NULL, 10);
     else if (strcmp(name, "-requests") == 0) options.request_file = words[++i];
     else if (strcmp(name, "-emit-path") == 0) options.emit_path = words[++i];
@@ -196,6 +205,7 @@ static void open_all(void) {
 
 int main(int count, char **words) {
   parse_options(count, words);
+  if (setpriority(PRIO_PROCESS, 0, options.nice) != 0) fail("-nice");
   setvbuf(stdin, NULL, _IONBF, 0); /* poll() must not be told "nothing" about a line already buffered */
   streams_epoll = epoll_create1(EPOLL_CLOEXEC);
   publishers_epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -107,7 +107,7 @@ void streams_begin(const struct run *run) {
   arrivals_begin(run->id);
   for (int i = 0; i < count; i++) {
     memset(all[i].reader.next, 0, sizeof all[i].reader.next);
-    if (run->mode == MODE_HEAR) all[i].reader.next[0] = (uint32_t)i;
+    if (run->mode == MODE_HEAR && run->count == 0) all[i].reader.next[0] = (uint32_t)i;
   }
 }
 

@@ -26,9 +26,14 @@ export interface Options {
   /** The POST body, containing `{event}`. */
   body: string;
   servers: number[];
+  /** How much this process gives way to others on the same cores, as setpriority(2) has it. */
+  nice: number;
 }
 
-/** `hear` publishes nothing: each stream is to have one event of someone else, with its own place as sequence number. */
+/**
+ * `hear` publishes nothing: each stream is to have so many events of someone else, from 0 on; of none, one with its own
+ * place as sequence number.
+ */
 export type Mode = 'lockstep' | 'closed' | 'rate' | 'hear';
 
 /** One measured stretch. */
@@ -65,6 +70,7 @@ const DEFAULTS: Options = {
   emitHeaders: '',
   body: '{event}',
   servers: [],
+  nice: 0,
 };
 
 type Take = () => string;
@@ -82,6 +88,7 @@ const FLAGS: Readonly<Record<string, (options: Options, take: Take) => void>> = 
   '-stuck': (options) => (options.stuck = true),
   // Reading by the clock is for the C program: Node has no timer finer than 1 ms.
   '-poll': (_, take) => take(),
+  '-nice': (options, take) => (options.nice = Number(take())),
   '-replay': (options, take) => (options.replay = Number(take())),
   '-emit-path': (options, take) => (options.emitPath = take()),
   '-emit-headers': (options, take) => (options.emitHeaders = take()),

@@ -8,6 +8,7 @@
  * - a stuck stream keeps the receive buffer that the system gives it (the C program makes it small), and that it was
  *   closed is seen at the beginning of the next run.
  */
+import { setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import { type Options, parseOptions, parseRun } from './arguments.ts';
 import { takeSample } from './clocks.ts';
@@ -34,6 +35,7 @@ async function openAll(options: Options, crowd: Crowd): Promise<void> {
 /** One line of standard input is one run; its end is the end of the streams. */
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
+  setPriority(options.nice); // before there are threads, which inherit it
   const crowd = new Crowd(options);
   const publishers = new Publishers(options, crowd.board);
   await openAll(options, crowd);

@@ -39,10 +39,10 @@ function published(run: Run, { options, crowd, publishers }: Load): Promise<void
   });
 }
 
-/** Resolves when every stream has had its event of someone else, who may begin. */
+/** Resolves when every stream has had its events of someone else, who may begin. */
 function heard(run: Run, { crowd, publishers }: Load): Promise<void> {
   publishers.begin(run);
-  const all = crowd.have(1);
+  const all = crowd.have(run.count || 1);
   console.log(hearingLine(crowd));
   return all;
 }
@@ -59,7 +59,7 @@ async function lost({ crowd, publishers }: Load, signal: AbortSignal): Promise<v
 /** Resolves with the line that tells what was counted. */
 export async function measure(run: Run, load: Load): Promise<string> {
   const { options, crowd, publishers } = load;
-  await crowd.begin(run.id, run.mode === 'hear');
+  await crowd.begin(run.id, run.mode === 'hear' && run.count === 0);
   const before = takeSample(options.servers);
   const over = new AbortController();
   const given = lost(load, over.signal).catch(() => {});

@@ -1,31 +1,42 @@
-/** Not a rival: a handler of the addon that our server stands on, which only answers: the most that emits can reach. */
+/** Not rivals: handlers of the addon that our server stands on, which only answer: the most that can be reached with it. */
 import { fileURLToPath } from 'node:url';
 import { freePort, startChild } from '../support/child.ts';
-import type { Peer } from '../support/peer.ts';
+import type { Cleanup } from '../support/cleanup.ts';
+import type { Peer, RunningPeer } from '../support/peer.ts';
 import { CEILING } from '../support/ratios.ts';
 import { publicationFor } from './tidings.ts';
 
 const PROGRAM = fileURLToPath(new URL('./addon-server.js', import.meta.url));
 
-/** It has no streams: for scenarios that only count answers. */
+async function start(owner: Cleanup, name: string, threads: number): Promise<RunningPeer> {
+  const port = await freePort();
+  const command = [process.execPath, PROGRAM, String(port), String(threads)] as const;
+  const { pid } = await startChild(owner, command, [port]);
+  const at = { host: '127.0.0.1', port };
+  return {
+    name,
+    pids: [pid!],
+    stream: at,
+    emit: at,
+    subscribe: () => ({ path: '/events/', headers: [] }),
+    broadcast: publicationFor('*'),
+  };
+}
+
+/** Its streams get nothing: for scenarios that only count answers. */
 export const addon: Peer = {
   name: CEILING,
   settings:
     '`bench/peers/addon-server.ts`: uWebSockets.js reads the body and answers as our emit does, nothing else',
   missing: () => undefined,
-  async start(owner) {
-    const port = await freePort();
-    const { pid } = await startChild(owner, [process.execPath, PROGRAM, String(port)], [port]);
-    const at = { host: '127.0.0.1', port };
-    return {
-      name: CEILING,
-      pids: [pid!],
-      stream: at,
-      emit: at,
-      subscribe: () => {
-        throw new Error(`${CEILING} has no streams: leave it out of this scenario`);
-      },
-      broadcast: publicationFor('*'),
-    };
-  },
+  start: (owner) => start(owner, CEILING, 1),
+};
+
+/** For scenarios that only open streams. */
+export const addonStreams: Peer = {
+  name: `${CEILING}, 2 threads`,
+  settings:
+    'the same in two threads on one port; a stream is answered with our head and is kept, nothing else',
+  missing: () => undefined,
+  start: (owner) => start(owner, `${CEILING}, 2 threads`, 2),
 };

@@ -29,7 +29,7 @@ function blockFor({ line }: Bulk, { run }: Hearing, stamp: number): Buffer {
 }
 
 async function sendOnce(running: RunningPeer, bulk: Bulk, load: Load): Promise<Once> {
-  const hearing = await load.hear(DEADLINE_SECONDS);
+  const hearing = await load.hear({ deadline: DEADLINE_SECONDS });
   const at = nowNs() + LEAD_NS;
   const block = blockFor(bulk, hearing, at);
   const before = takeSample(running.pids);

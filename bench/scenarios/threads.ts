@@ -1,7 +1,8 @@
 /** What `-threads` costs, and what it brings, on a machine with two cores. */
 import { readFileSync } from 'node:fs';
+import { addonStreams } from '../peers/addon.ts';
 import { nchanTwoWorkers } from '../peers/nchan.ts';
-import { tidings, tidingsWith } from '../peers/tidings.ts';
+import { tidingsWith } from '../peers/tidings.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { startLoad } from '../support/load.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
@@ -15,12 +16,9 @@ import {
 } from '../support/scenario.ts';
 import { summarise } from '../support/stats.ts';
 import { addRatios, inTurns, noteFaults } from './common.ts';
-import { costOf, type Entrant, enter, takeTurns } from './lockstep.ts';
+import { coupleOf, publish } from './couple.ts';
+import { compare, deliveries, HOW, ONE, TWO, targets } from './thread-deliveries.ts';
 
-const CROWDS = [1_000, 5_000];
-const TURNS = 6;
-const DELIVERIES_PER_TURN = 50_000;
-const TURN_SECONDS = 0.4;
 const STORM = 10_000;
 const PUBLISHERS = 16;
 const PUBLISH_SECONDS = 10;
@@ -34,54 +32,11 @@ const CORES = [8, 32];
 
 const median = (values: readonly number[]): number => summarise(values).median;
 
-const ONE = tidings;
-const TWO = tidingsWith(2);
-
-const cost = (streams: number) => `${streams.toLocaleString('en')} streams: CPU per delivery`;
-const rate = (streams: number) => `${streams.toLocaleString('en')} streams: deliveries per second`;
-const last = (streams: number) =>
-  `${streams.toLocaleString('en')} streams: emit to last stream p99`;
-const left = (streams: number) =>
-  `${streams.toLocaleString('en')} streams: cores left by the generator`;
-const allowed = (streams: number) =>
-  `${streams.toLocaleString('en')} streams: deliveries per second that two cores allow`;
 const STORM_SECONDS = 'all 10,000 streams are live after';
 const LAG = '16 publishers for 10 s, 1,000 streams: emit to arrival p99';
 const GROWTH = '16 publishers for 10 s: p99 of the last 3 s by that of the first 3';
 const EMIT_CPU = 'CPU of the main thread per emit, no streams';
 const MEMORY = 'memory before any stream';
-
-/** One publisher, the next event when the last has arrived everywhere. */
-async function deliver(sheet: Sheet, streams: number, scale: number): Promise<void> {
-  const pace = {
-    count: Math.ceil((DELIVERIES_PER_TURN * scale) / streams),
-    seconds: TURN_SECONDS * scale,
-  };
-  await withCleanup(async (owner) => {
-    const entrants: Entrant[] = [];
-    for (const peer of [ONE, TWO]) {
-      const running = await peer.start(owner);
-      const entry = { subject: peer.name, running, options: { streams }, warmUp: pace };
-      entrants.push(await enter(owner, entry));
-    }
-    await takeTurns(entrants, TURNS, pace);
-    for (const entrant of entrants) record(sheet, entrant, streams);
-  });
-}
-
-function record(sheet: Sheet, entrant: Entrant, streams: number): void {
-  const { subject, counted } = entrant;
-  noteFaults(sheet, `${subject}, ${streams} streams`, counted);
-  const { cpuUs, perSecond, loadShare } = costOf(entrant);
-  sheet.add(subject, cost(streams), 'µs', cpuUs);
-  sheet.add(subject, rate(streams), '/s', perSecond);
-  const p99 = median(counted.map(({ lastStream }) => lastStream.p99Us)) / 1e3;
-  sheet.add(subject, last(streams), 'ms', p99);
-  // Two cores, of which the generator takes so much; one thread can fill one of them at most.
-  sheet.add(subject, left(streams), '', Math.max(1, 2 - loadShare));
-  // If neither core ever waited for the other.
-  sheet.add(subject, allowed(streams), '/s', 2e6 / (cpuUs + (loadShare * 1e6) / perSecond));
-}
 
 async function storm(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): Promise<void> {
   const running = await peer.start(owner);
@@ -90,14 +45,17 @@ async function storm(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): P
 }
 
 async function flood(sheet: Sheet, owner: Cleanup, peer: Peer, scale: number): Promise<void> {
-  const load = await startLoad(owner, await peer.start(owner), { streams: PUBLISH_STREAMS });
+  const couple = await coupleOf(owner, peer, { streams: PUBLISH_STREAMS });
   const closed = { mode: 'closed', publishers: PUBLISHERS, count: EVENTS } as const;
-  await load.run({ ...closed, seconds: 1 });
-  const counted = await load.run({ ...closed, seconds: PUBLISH_SECONDS * scale });
-  noteFaults(sheet, `${peer.name}, ${PUBLISHERS} publishers`, [counted]);
-  sheet.add(peer.name, LAG, 'ms', counted.latency.p99Us / 1e3);
-  sheet.add(peer.name, '16 publishers: emits per second', '/s', counted.posted / counted.seconds);
-  const seconds = (counted.p99UsBySecond ?? []).map((us) => us / 1e3);
+  await publish(couple, { ...closed, seconds: 1 });
+  const { posted, arrived } = await publish(couple, {
+    ...closed,
+    seconds: PUBLISH_SECONDS * scale,
+  });
+  noteFaults(sheet, `${peer.name}, ${PUBLISHERS} publishers`, [arrived]);
+  sheet.add(peer.name, LAG, 'ms', arrived.latency.p99Us / 1e3);
+  sheet.add(peer.name, '16 publishers: emits per second', '/s', posted.posted / posted.seconds);
+  const seconds = (arrived.p99UsBySecond ?? []).map((us) => us / 1e3);
   if (seconds.length < 6) return;
   sheet.add(peer.name, GROWTH, '×', median(seconds.slice(-3)) / median(seconds.slice(0, 3)));
   const list = seconds.map((ms) => ms.toFixed(1)).join(', ');
@@ -139,7 +97,7 @@ async function run(settings: Settings): Promise<Result> {
   const { runs, scale, log } = settings;
   const sheet = new Sheet();
   for (let round = 0; round < runs; round += 1) {
-    for (const streams of CROWDS) await deliver(sheet, streams, scale);
+    await deliveries(sheet, scale);
     for (const threads of IDLE_THREADS) {
       const peer = threads === 1 ? ONE : tidingsWith(threads);
       await withCleanup(async (owner) => emitToNobody(sheet, owner, await peer.start(owner)));
@@ -149,7 +107,7 @@ async function run(settings: Settings): Promise<Result> {
   }
   const rivals = nchanTwoWorkers.missing() === undefined ? [nchanTwoWorkers] : [];
   await inTurns(sheet, settings, {
-    peers: [ONE, TWO, ...rivals],
+    peers: [ONE, TWO, addonStreams, ...rivals],
     shown: STORM_SECONDS,
     measure: (owner, peer) => storm(sheet, owner, peer, scale),
   });
@@ -158,19 +116,16 @@ async function run(settings: Settings): Promise<Result> {
     shown: LAG,
     measure: (owner, peer) => flood(sheet, owner, peer, scale),
   });
-  for (const metric of [...CROWDS.flatMap((n) => [cost(n), rate(n), last(n)]), LAG])
-    addRatios(sheet, TWO.name, ONE.name, metric);
+  compare(sheet);
+  addRatios(sheet, TWO.name, ONE.name, LAG);
+  for (const { name } of [addonStreams, ...rivals]) addRatios(sheet, TWO.name, name, STORM_SECONDS);
   return { rows: sheet.rows(), targets: targetsBeside(rivals), notes: [...sheet.notes] };
 }
 
 function targetsBeside(rivals: readonly Peer[]): Target[] {
   const beside = { subject: TWO.name, over: ONE.name };
   return [
-    ...CROWDS.flatMap((streams) => [
-      { ...beside, metric: cost(streams), atMost: 1.1 },
-      { ...beside, metric: rate(streams), atLeast: 1.3 },
-      { ...beside, metric: last(streams), atMost: 1 },
-    ]),
+    ...targets(),
     { ...beside, metric: LAG, atMost: 1 },
     { subject: TWO.name, metric: GROWTH, atMost: 1.5 },
     ...rivals.map(({ name }) => ({ ...beside, over: name, metric: STORM_SECONDS, atMost: 1 })),
@@ -181,9 +136,9 @@ export const threads: Scenario = {
   name: 'threads',
   title: 'One thread and two',
   how:
-    'The same server with one thread and with two for streams beside the main one, which take turns. Deliveries: one publisher, the next event when the last has arrived everywhere; ' +
-    'the load generator runs on the same two cores: how much it leaves of them stands beside, and how many deliveries two cores would allow if neither ever waited, calculated from the CPU that server and generator take for one. Opening as in the scenario of that name, beside Nchan with two workers. ' +
-    `The bound on lag: ${PUBLISHERS} publishers as fast as they are answered, for ${PUBLISH_SECONDS} s. ` +
+    `The same server with one thread and with two for streams beside the main one, which take turns. ${HOW} ` +
+    `Opening as in the scenario of that name, beside Nchan with two workers, which look at no token, and beside two threads with the addon alone, which only answer: what can be had with it on these cores. ` +
+    `The bound on lag: ${PUBLISHERS} publishers as fast as they are answered, for ${PUBLISH_SECONDS} s, and the readers another process. ` +
     `How far it goes: CPU of the main thread for ${IDLE_EMITS.toLocaleString('en')} emits to nobody with 1, 2, 4 and 8 threads; from what each further one costs, the rate at which the main thread of a machine with 8 and 32 cores would fill its core is calculated, not measured.`,
   run,
 };

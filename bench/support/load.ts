@@ -56,6 +56,8 @@ export interface LoadOptions {
   readonly pollUs?: number;
   /** Events that each stream is sent when it opens: those of another generator's first run. */
   readonly replay?: number;
+  /** How much the generator gives way to other processes; default: not at all. */
+  readonly nice?: number;
   /** Instead of the peer's own way to open a stream. */
   readonly subscribe?: (index: number) => Subscription;
   /** Instead of the peer's broadcast. */
@@ -106,6 +108,7 @@ function argumentsFor(owner: Cleanup, peer: RunningPeer, options: LoadOptions): 
     ...peer.pids.flatMap((pid) => ['-server', String(pid)]),
     ...(peer.opensAtOnce === undefined ? [] : ['-opening', String(peer.opensAtOnce)]),
     ...(options.pollUs === undefined ? [] : ['-poll', String(options.pollUs)]),
+    ...(options.nice === undefined ? [] : ['-nice', String(options.nice)]),
     ...(options.replay === undefined ? [] : ['-replay', String(options.replay)]),
     ...(stuck ? ['-stuck'] : []),
   ];
@@ -153,9 +156,12 @@ export class Load {
     return (await this.#next()) as Counted;
   }
 
-  /** Publishes nothing: once it has resolved somebody else may, to each stream an event with its place as sequence number. */
-  async hear(deadline = DEADLINE_SECONDS): Promise<Hearing> {
-    const run = this.#tell(`hear 1 0 0 0 ${deadline}`);
+  /**
+   * Publishes nothing: once it has resolved somebody else may, so many events to all streams. Without `count`: to each
+   * stream one, with its place as sequence number.
+   */
+  async hear({ count = 0, deadline = DEADLINE_SECONDS }: Heard = {}): Promise<Hearing> {
+    const run = this.#tell(`hear 1 ${count} 0 0 ${deadline}`);
     await this.#next();
     return { run, counted: this.#next() as Promise<Counted> };
   }
@@ -169,6 +175,12 @@ export class Load {
   #next(): Promise<unknown> {
     return nextAnswer(this.#channel.answers, this.#peer);
   }
+}
+
+export interface Heard {
+  readonly count?: number;
+  /** When to give up waiting, in seconds. */
+  readonly deadline?: number;
 }
 
 /** What `hear` has begun. */

@@ -126,6 +126,29 @@ for (const kind of GENERATORS) {
     },
   );
 
+  test(
+    `generator in ${kind} - hears as many events as it was told, all of them at each stream`,
+    options,
+    async (t) => {
+      const peer = await server(t);
+      const readers = await startGenerator(t, {
+        kind,
+        peer,
+        streams: STREAMS,
+        args: ['-nice', '1'],
+      });
+      const publisher = await startGenerator(t, { kind, peer, streams: 0 });
+      assert.deepEqual(await readers.run(`hear 1 ${EVENTS} 0 0 20`), { hearing: STREAMS });
+      assert.equal((await publisher.run(`closed 1 ${EVENTS} 0 140 20`))['posted'], EVENTS);
+      const heard = { ...FAULTLESS, posted: 0, deliveries: EVENTS * STREAMS };
+      assert.deepEqual(counts(await readers.next()), heard);
+      await readers.run(`hear 1 ${EVENTS} 0 0 20`);
+      await publisher.run(`closed 1 ${EVENTS - 1} 0 140 20`);
+      const fewer = { ...heard, deliveries: (EVENTS - 1) * STREAMS };
+      assert.deepEqual(counts(await readers.next()), fewer);
+    },
+  );
+
   const faulty = (name: string, behaviour: Behaviour, check: (answer: Answer) => void) =>
     test(`generator in ${kind} - ${name}`, options, async (t) => {
       const peer = await fakeSse(t, behaviour);
