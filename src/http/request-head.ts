@@ -18,6 +18,7 @@ export class RequestHead {
   contentType = '';
   contentEncoding = '';
   expect = '';
+  /** All lines of it, as one list: two keys are none. */
   idempotencyKey = '';
   traceparent = '';
   /** All lines of it: they are one list (RFC 9110, 5.3), and a proxy may add one of its own. */
@@ -100,7 +101,7 @@ export class RequestHead {
   #takeRare(name: string, value: string): void {
     switch (name) {
       case 'idempotency-key':
-        this.idempotencyKey ||= value;
+        this.idempotencyKey += this.idempotencyKey === '' ? value : `, ${value}`;
         break;
       case 'expect':
         this.expect ||= value;

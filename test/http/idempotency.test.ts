@@ -76,6 +76,18 @@ test('idempotency - another event under a key is a mismatch; a key that cannot b
   assert.equal(running.server.hub.head, 1);
 });
 
+test('idempotency - of two lines with a key none is taken, on either door', async (t) => {
+  const running = await startServer(t, ['-bindctl-compat', '127.0.0.1:0']);
+  const body = event('x');
+  const head = `POST /emit/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: ${body.length}\r\n\r\n`;
+  for (const url of [running.controlUrl, running.server.compatUrl]) {
+    const raw = await connectRaw(t, url);
+    raw.send(head + body);
+    assert.match(await raw.until(/\}\s*$/), /^HTTP\/1.1 400 .*Idempotency-Key must be 1 to 256/s);
+  }
+  assert.equal(running.server.hub.head, 0);
+});
+
 test('idempotency - many at the same time are one event', async (t) => {
   const running = await startServer(t);
   const replies = await Promise.all(
