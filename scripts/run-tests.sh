@@ -125,7 +125,7 @@ case ${1-} in
     run_folders $ADDON clients
     # Everything else about proxies is a matter of the files in deploy/, not of Node.
     run proxies 1 dist/test/proxy/delivery.test.js ;;
-  threads) run faults-threads 1 dist/test/faults/{seam,restart,drain,storm,slow-crowd,churn,expiry-wave,bulk}.test.js ;;
+  threads) run faults-threads 1 dist/test/faults/{seam,restart,drain,storm,slow-crowd,churn,expiry-wave,bulk,replay-abuse}.test.js ;;
   *) run "${LANE:-files}" 1 "$@" ;;
 esac
 exit "$status"

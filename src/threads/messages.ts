@@ -4,11 +4,12 @@ import type { IssuerKey } from '../auth/jwks.ts';
 import type { Config } from '../config/config.ts';
 import type { TokenKeys } from '../config/keys.ts';
 import type { Attendee } from '../hub/attendance.ts';
-import type { DeeperQuestion, DeeperRange } from '../hub/deeper-log.ts';
+import type { DeeperQuestion } from '../hub/deeper-log.ts';
 import type { Question } from '../hub/questions.ts';
 import type { Epoch } from '../log/lineage.ts';
 import type { Owner, Refusal } from '../public/admission.ts';
 import type { Guest } from '../public/guests.ts';
+import type { PackedRange } from './packed-range.ts';
 
 /** Given to a thread when it starts. */
 export interface ThreadData {
@@ -53,8 +54,8 @@ export type ToThread =
   | { readonly kind: 'call'; readonly id: number; readonly call: Call }
   /** Entries, in the order of their numbers; see `batch`. At this place of the ring, or in memory of their own. */
   | { readonly kind: 'append'; readonly at: number; readonly own?: SharedArrayBuffer }
-  /** What lies behind a position, as it was asked for. */
-  | { readonly kind: 'range'; readonly id: number; readonly range: DeeperRange }
+  /** What lies behind positions, as it was asked for. */
+  | { readonly kind: 'ranges'; readonly ranges: readonly RangeRead[] }
   /** Places, as they were asked for, or why there is none. */
   | { readonly kind: 'entries'; readonly entries: readonly GuestEntry[] }
   /** All keys of the issuer, from now on. */
@@ -69,7 +70,8 @@ export type FromThread =
   | { readonly kind: 'refusal'; readonly id: number; readonly error: PlainError }
   /** The oldest batch that was not told of yet is appended. */
   | { readonly kind: 'appended' }
-  | { readonly kind: 'read'; readonly id: number; readonly question: DeeperQuestion }
+  /** What streams are to read since the last time. */
+  | { readonly kind: 'read'; readonly questions: readonly RangeAsked[] }
   /** Who wants a place and whose place is free since the last time, in that order. */
   | { readonly kind: 'guests'; readonly notes: readonly GuestNote[] }
   /** Who has come and gone since the last time, in that order. */
@@ -80,6 +82,17 @@ export type FromThread =
   | { readonly kind: 'log'; readonly line: string }
   /** An error that nobody caught: the process is to end. */
   | { readonly kind: 'fatal'; readonly error: PlainError };
+
+export interface RangeAsked {
+  readonly id: number;
+  readonly question: DeeperQuestion;
+}
+
+/** The answer to the question of that id. */
+export interface RangeRead {
+  readonly id: number;
+  readonly range: PackedRange;
+}
 
 /** A question for a place, or the place of a stream that is no more. */
 export type GuestNote = { readonly id: number; readonly owner: Owner } | Guest;

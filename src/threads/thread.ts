@@ -12,9 +12,12 @@ import type {
   GuestEntry,
   GuestNote,
   PlainError,
+  RangeAsked,
+  RangeRead,
   ThreadData,
   ToThread,
 } from './messages.ts';
+import { pack } from './packed-range.ts';
 import { TurnBatch } from './turn-batch.ts';
 
 const PROGRAM = new URL('./worker.js', import.meta.url);
@@ -50,6 +53,7 @@ export class Thread {
   readonly #entries = new TurnBatch<GuestEntry>((entries) =>
     this.post({ kind: 'entries', entries }),
   );
+  readonly #ranges = new TurnBatch<RangeRead>((ranges) => this.#hand(ranges));
   readonly #exited: Promise<void>;
   #lastCall = 0;
 
@@ -93,7 +97,8 @@ export class Thread {
       case 'refusal':
         return this.#take(message.id)?.reject(errorOf(message.error));
       case 'read':
-        return this.#read(message.id, message.question);
+        for (const asked of message.questions) this.#read(asked);
+        return;
       case 'guests':
         for (const note of message.notes) this.#receive(note);
         return;
@@ -117,14 +122,16 @@ export class Thread {
     void entry.then((later) => this.#entries.add({ id, entry: later }));
   }
 
-  #read(id: number, question: DeeperQuestion): void {
+  #read({ id, question }: RangeAsked): void {
+    const tell = (range: DeeperRange) => this.#ranges.add({ id, range: pack(range) });
     const range = this.#owner.read(question);
-    if (range instanceof Promise)
-      range.then(
-        (late) => this.post({ kind: 'range', id, range: late }),
-        () => {},
-      );
-    else this.post({ kind: 'range', id, range });
+    if (range instanceof Promise) range.then(tell, () => {});
+    else tell(range);
+  }
+
+  #hand(ranges: readonly RangeRead[]): void {
+    const memory = ranges.map(({ range }) => range.bytes.buffer);
+    this.#worker.postMessage({ kind: 'ranges', ranges } satisfies ToThread, memory);
   }
 
   async #lookUp(id: number, kid: string | undefined): Promise<void> {

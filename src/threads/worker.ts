@@ -18,9 +18,11 @@ import type {
   FromThread,
   GuestNote,
   PlainError,
+  RangeAsked,
   ThreadData,
   ToThread,
 } from './messages.ts';
+import { unpack } from './packed-range.ts';
 import { RemoteGuests } from './remote-guests.ts';
 import { SharedMemory } from './shared-ring.ts';
 import { takeIn } from './take-in.ts';
@@ -50,6 +52,7 @@ const attendance = new TurnBatch<AttendanceChange>((changes) =>
 );
 const guestNotes = new TurnBatch<GuestNote>((notes) => post({ kind: 'guests', notes }));
 const haste = new AbortController();
+const reads = new TurnBatch<RangeAsked>((questions) => post({ kind: 'read', questions }));
 const ranges = new Map<number, (range: DeeperRange) => void>();
 let lastRead = 0;
 const lookUps = new Map<number, (known: Known) => void>();
@@ -96,7 +99,7 @@ const front: Front = new Front({
           new Promise((resolve) => {
             lastRead += 1;
             ranges.set(lastRead, resolve);
-            post({ kind: 'read', id: lastRead, question });
+            reads.add({ id: lastRead, question });
           }),
       },
       onClosed,
@@ -111,9 +114,12 @@ port.on('message', (message: ToThread) => {
   switch (message.kind) {
     case 'append':
       return append(message.at, message.own);
-    case 'range':
-      ranges.get(message.id)?.(message.range);
-      return void ranges.delete(message.id);
+    case 'ranges':
+      for (const { id, range } of message.ranges) {
+        ranges.get(id)?.(unpack(range));
+        ranges.delete(id);
+      }
+      return;
     case 'entries':
       for (const { id, entry } of message.entries) guests?.answered(id, entry);
       return;
