@@ -8,6 +8,7 @@ import { freePort, startChild } from '../support/child.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { idIn, type Peer, type Publication, type RunningPeer } from '../support/peer.ts';
 import { childrenOf } from '../support/procfs.ts';
+import { addon } from './addon.ts';
 import { output, programPath, temporaryFolder } from './program.ts';
 
 const MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
@@ -24,6 +25,8 @@ interface Variant {
   readonly workers: number;
   /** What a stream hears, as `nchan_channel_id` has it. */
   readonly channels: string;
+  /** Port of a backend that is asked whether a stream may open; default: everyone may. */
+  readonly backend?: number;
   /** Port of the Redis that keeps the messages for several servers; default: each for itself. */
   readonly redis?: number;
 }
@@ -34,8 +37,26 @@ export const EVERYONE_AND_USER = `${EVERYONE} user-$arg_user`;
 /** Not inherited from the server around it. */
 const STORE = 'nchan_redis_pass redis;';
 
+/** As Nchan's documentation has it, over connections that are kept. */
+const asking = (backend: number): string => `
+  upstream backend { server 127.0.0.1:${backend}; keepalive 200; keepalive_requests 100000000; }`;
+
+const AUTHORIZE = 'nchan_authorize_request /may-open;';
+const MAY_OPEN = `
+    location = /may-open {
+      internal;
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+    }`;
+
 /** Publishers may keep their connection. */
-const configuration = ({ folder, port }: Place, { workers, channels, redis }: Variant): string => `
+const configuration = (
+  { folder, port }: Place,
+  { workers, channels, redis, backend }: Variant,
+): string => `
 load_module ${MODULE};
 daemon off;
 worker_processes ${workers};
@@ -53,6 +74,7 @@ http {
   nchan_message_buffer_length 1000;
   nchan_message_timeout 300s;
   ${redis === undefined ? '' : `upstream redis { nchan_redis_server redis://127.0.0.1:${redis}; }`}
+  ${backend === undefined ? '' : asking(backend)}
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = /sub {
@@ -60,7 +82,8 @@ http {
       nchan_channel_id ${channels};
       nchan_subscriber_first_message newest;
       ${redis === undefined ? '' : STORE}
-    }
+      ${backend === undefined ? '' : AUTHORIZE}
+    }${backend === undefined ? '' : MAY_OPEN}
     location = /pub { nchan_publisher; nchan_channel_id $arg_to; ${redis === undefined ? '' : STORE} }
   }
 }
@@ -141,3 +164,18 @@ export const nchanTwoWorkers = peer(
   { name: 'Nchan, 2 workers', workers: 2, channels: EVERYONE_AND_USER },
   'as Nchan, with two workers',
 );
+
+const ASKING = 'Nchan, 2 workers, asking';
+
+/** They look at who opens a stream, as we do: in the only way that Nchan has. */
+export const nchanAsking: Peer = {
+  ...nchanTwoWorkers,
+  name: ASKING,
+  settings:
+    'the same with `nchan_authorize_request` to a backend that lets everyone in: the addon alone, over kept connections',
+  async start(owner) {
+    const { stream } = await addon.start(owner);
+    const variant = { name: ASKING, workers: 2, channels: EVERYONE_AND_USER };
+    return startNchan(owner, { ...variant, backend: stream.port });
+  },
+};

@@ -1,7 +1,7 @@
 /** What `-threads` costs, and what it brings, on a machine with two cores. */
 import { readFileSync } from 'node:fs';
 import { addonStreams } from '../peers/addon.ts';
-import { nchanTwoWorkers } from '../peers/nchan.ts';
+import { nchanAsking, nchanTwoWorkers } from '../peers/nchan.ts';
 import { tidingsWith } from '../peers/tidings.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { startLoad } from '../support/load.ts';
@@ -29,6 +29,8 @@ const IDLE_THREADS = [1, 2, 4, 8];
 const IDLE_EMITS = 30_000;
 /** For which the limit is calculated. */
 const CORES = [8, 32];
+
+const RIVALS: readonly Peer[] = [nchanTwoWorkers, nchanAsking];
 
 const median = (values: readonly number[]): number => summarise(values).median;
 
@@ -105,7 +107,7 @@ async function run(settings: Settings): Promise<Result> {
     calculate(sheet, round);
     log(`threads: round ${round + 1} of ${runs} of deliveries and emits`);
   }
-  const rivals = nchanTwoWorkers.missing() === undefined ? [nchanTwoWorkers] : [];
+  const rivals = RIVALS.filter((peer) => peer.missing() === undefined);
   await inTurns(sheet, settings, {
     peers: [ONE, TWO, addonStreams, ...rivals],
     shown: STORM_SECONDS,
@@ -137,8 +139,9 @@ export const threads: Scenario = {
   title: 'One thread and two',
   how:
     `The same server with one thread and with two for streams beside the main one, which take turns. ${HOW} ` +
-    `Opening as in the scenario of that name, beside Nchan with two workers, which look at no token, and beside two threads with the addon alone, which only answer: what can be had with it on these cores. ` +
+    `Opening as in the scenario of that name, beside Nchan with two workers, which look at no token, beside the same when they ask a backend who may open a stream, and beside two threads with the addon alone, which only answer: what can be had with it on these cores. ` +
     `The bound on lag: ${PUBLISHERS} publishers as fast as they are answered, for ${PUBLISH_SECONDS} s, and the readers another process. ` +
     `How far it goes: CPU of the main thread for ${IDLE_EMITS.toLocaleString('en')} emits to nobody with 1, 2, 4 and 8 threads; from what each further one costs, the rate at which the main thread of a machine with 8 and 32 cores would fill its core is calculated, not measured.`,
+  own: [TWO, addonStreams, ...RIVALS],
   run,
 };
