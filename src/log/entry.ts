@@ -1,6 +1,6 @@
 /** What is kept of an event, and what it costs. */
 
-import { LateBytes } from '../wire/frame.ts';
+import type { LateBytes } from '../wire/frame.ts';
 
 /** Recipients of an entry: one user, several, or `undefined` for everyone on the channel. */
 export type Recipients = string | ReadonlySet<string> | undefined;
@@ -30,8 +30,8 @@ export class Entry {
     this.to = to;
     this.byteLength = bytes.length;
     this.time = time;
-    if (bytes instanceof LateBytes) this.#late = bytes;
-    else this.#bytes = bytes;
+    if (bytes instanceof Uint8Array) this.#bytes = bytes;
+    else this.#late = bytes;
   }
 
   /** The encoded frame; never changed. */

@@ -8,7 +8,7 @@ import { type ConsumerMessages, DeliverPolicy, type JetStreamClient } from '@nat
 import type { Logger } from '../logger.ts';
 import type { Replica } from '../publish/replica.ts';
 import { formatEventId } from '../wire/event-id.ts';
-import { LateBytes } from '../wire/frame.ts';
+import { LateFrame } from '../wire/frame.ts';
 import { decodeRecord, type EventRecord } from './event-record.ts';
 import { followerPrefix } from './streams.ts';
 import { STREAM } from './subjects.ts';
@@ -154,7 +154,7 @@ export class Follower {
     const record = decodeRecord(data);
     if (record === undefined) return this.#unreadable(n);
     const { to, channels, body, trace } = record;
-    const bytes = new LateBytes(body, formatEventId(this.#options.epoch, n));
+    const bytes = new LateFrame(body, formatEventId(this.#options.epoch, n));
     const entry = { n, to, channels, bytes, trace };
     store.append([entry]);
     this.#options.came(record, n, () => store.audience(entry));

@@ -10,7 +10,7 @@ import {
   type Recipients,
 } from '../log/entry.ts';
 import { formatEventId } from '../wire/event-id.ts';
-import { type Body, LateBytes, STAMP_BYTES } from '../wire/frame.ts';
+import { type Body, LateFrame, STAMP_BYTES } from '../wire/frame.ts';
 
 /** Under which an event is emitted once, however often it is sent. */
 export interface EventKey {
@@ -113,7 +113,7 @@ export class Sequencer implements Publisher {
   ): Published | Promise<Published> {
     this.#n += 1;
     const id = formatEventId(this.#epoch, this.#n);
-    const entry = { n: this.#n, to, channels, bytes: new LateBytes(body, id, bodyBytes), trace };
+    const entry = { n: this.#n, to, channels, bytes: new LateFrame(body, id, bodyBytes), trace };
     this.#store.append([entry]);
     const streams = this.#store.audience(entry);
     if (typeof streams === 'number') return { id, streams };

@@ -8,7 +8,7 @@
  * A thread that has nobody on the channels of an entry reads its number and no more.
  */
 import type { Addressed, NewEntry, Recipients } from '../log/entry.ts';
-import { LateBytes } from '../wire/frame.ts';
+import { CopiedFrame } from '../wire/frame.ts';
 import type { Place, Space } from './shared-ring.ts';
 
 const INT = Int32Array.BYTES_PER_ELEMENT;
@@ -81,8 +81,8 @@ function writeEntries({ memory, at }: Space, { entries, listOf, framesAt }: Entr
     const { n, bytes } = entries[i]!;
     floats[numbers + i] = n;
     ints[lists + i] = listOf[i]!;
-    if (bytes instanceof LateBytes) bytes.write(all, at + framesAt + end);
-    else all.set(bytes, at + framesAt + end);
+    if (bytes instanceof Uint8Array) all.set(bytes, at + framesAt + end);
+    else bytes.write(all, at + framesAt + end);
     end += bytes.length;
     ints[lists + count + i] = end;
   }
@@ -155,8 +155,8 @@ export class ReceivedBatch {
     return { channels: this.lists[this.listOf(i)]!, to: recipients(this.#peopleHere.to[i]!) };
   }
 
-  /** With bytes of its own. */
-  entry(i: number): NewEntry & { readonly bytes: Buffer } {
+  /** With a copy of its frame. */
+  entry(i: number): Omit<NewEntry, 'bytes'> & { readonly bytes: CopiedFrame } {
     const { channels, to } = this.addressOf(i);
     const trace = this.#peopleHere.traces?.[i] ?? undefined;
     return { n: this.numberOf(i), channels, to, bytes: this.#frame(i), trace };
@@ -183,14 +183,11 @@ export class ReceivedBatch {
     return this.#intsAt + (2 + thread) * this.count + i;
   }
 
-  #frame(i: number): Buffer {
+  #frame(i: number): CopiedFrame {
     const { bytes, ints } = this.#place.memory;
     const ends = this.#intsAt + this.count;
     const start = i === 0 ? 0 : ints[ends + i - 1]!;
-    // Not out of a slab that many share: one that is kept would keep all of it.
-    const frame = Buffer.allocUnsafeSlow(ints[ends + i]! - start);
-    bytes.copy(frame, 0, this.#framesAt + start, this.#framesAt + ints[ends + i]!);
-    return frame;
+    return new CopiedFrame(bytes, this.#framesAt + start, this.#framesAt + ints[ends + i]!);
   }
 
   get #peopleHere(): People {

@@ -48,11 +48,20 @@ const stamped = (body: Body, id: string): string => `${body}id: ${id}\n\n`;
 const STAMP_AROUND_BYTES = 6;
 
 /**
- * A frame that is encoded when somebody needs its bytes. Memory of its own for each frame is what an emit costs most
+ * A frame whose bytes are made when somebody needs them. Memory of its own for each frame is what an emit costs most
  * in V8, and where nobody listens most frames are evicted before anybody asks.
  */
-export class LateBytes {
+export interface LateBytes {
   /** In bytes. */
+  readonly length: number;
+  /** Each time anew. */
+  encode(): Buffer;
+  /** Into memory at that place, where there is room. */
+  write(memory: Buffer, at: number): void;
+}
+
+/** Of a body that has its id now. */
+export class LateFrame implements LateBytes {
   readonly length: number;
   readonly #text: string;
 
@@ -63,14 +72,35 @@ export class LateBytes {
     this.#text = stamped(body, id);
   }
 
-  /** Each time anew. */
   encode(): Buffer {
     return ownBytes(this.#text, this.length);
   }
 
-  /** Into memory at that place, where there is room. */
   write(memory: Buffer, at: number): void {
     memory.write(this.#text, at);
+  }
+}
+
+/** A copy of a frame out of memory that is not to be kept: a text with a character for each byte, which lies in V8's heap. */
+export class CopiedFrame implements LateBytes {
+  readonly #text: string;
+
+  constructor(memory: Buffer, start: number, end: number) {
+    this.#text = memory.toString('latin1', start, end);
+  }
+
+  get length(): number {
+    return this.#text.length;
+  }
+
+  encode(): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(this.length);
+    this.write(bytes, 0);
+    return bytes;
+  }
+
+  write(memory: Buffer, at: number): void {
+    memory.write(this.#text, at, 'latin1');
   }
 }
 

@@ -7,7 +7,7 @@ import {
   MAX_ASKED,
 } from '../../../src/hub/deeper-log.ts';
 import { StreamState } from '../../../src/hub/stream.ts';
-import { LateBytes } from '../../../src/wire/frame.ts';
+import { LateFrame } from '../../../src/wire/frame.ts';
 import { FakeSink } from '../../support/fake-sink.ts';
 import { append, assertRetained, newHub } from '../../support/hub.ts';
 import { Random } from '../../support/prng.ts';
@@ -280,7 +280,7 @@ test('deeper log - one that cannot be asked holds nobody up', async () => {
 test('deeper log - an answer is plain data, whole in another thread', async () => {
   const hub = newHub();
   for (let n = 1; n <= 3; n += 1) {
-    const bytes = new LateBytes(`data: ${n}\n`, `e-${n}`);
+    const bytes = new LateFrame(`data: ${n}\n`, `e-${n}`);
     hub.append([{ n, to: n === 2 ? 'bob' : undefined, channels: ['a'], bytes }]);
   }
   const answer = structuredClone(

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Hub } from '../../../src/hub/hub.ts';
 import { MAX_UNENCODED, MAX_UNENCODED_BYTES } from '../../../src/log/unencoded.ts';
-import { encodeEvent, LateBytes, stamp } from '../../../src/wire/frame.ts';
+import { encodeEvent, LateFrame, stamp } from '../../../src/wire/frame.ts';
 import { newHub } from '../../support/hub.ts';
 import { Random } from '../../support/prng.ts';
 
 /** Counts how often any of them is encoded. */
 function counter() {
   const encoded: string[] = [];
-  class Counted extends LateBytes {
+  class Counted extends LateFrame {
     readonly #id: string;
     constructor(body: string, id: string) {
       super(body, id);
@@ -89,7 +89,7 @@ test('late bytes - are those of the frame, and as many as was said, whatever the
   for (let round = 0; round < 2_000; round += 1) {
     const data = Array.from({ length: random.below(20) }, () => parts[random.below(parts.length)]);
     const body = encodeEvent(data.join(''), 'x');
-    const late = new LateBytes(body, 'e-17');
+    const late = new LateFrame(body, 'e-17');
     const expected = stamp(body, 'e-17');
     const written = Buffer.alloc(late.length + 2);
     late.write(written, 1);

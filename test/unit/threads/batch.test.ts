@@ -12,6 +12,12 @@ const entries = [
   { n: 9, channels, to: new Set(['ann', 'b\u00f6b']), bytes: Buffer.from('b'), trace: undefined },
 ];
 
+/** With the bytes that somebody would be sent. */
+function entryOf(batch: ReceivedBatch, i: number) {
+  const { bytes, ...entry } = batch.entry(i);
+  return { ...entry, bytes: bytes.encode() };
+}
+
 /** As it comes, behind another one, in memory that held something before. */
 function sent(batch: Parameters<typeof encodeBatch>[0], ringBytes = 4_096) {
   const shared = new SharedArrayBuffer(ringBytes);
@@ -32,7 +38,7 @@ for (const [where, ringBytes] of [
     const batch = sent({ since: 1_795_657_816_617.78, entries }, ringBytes);
     assert.deepEqual([batch.since, batch.lost, batch.count], [1_795_657_816_617.78, undefined, 3]);
     assert.deepEqual(
-      [0, 1, 2].map((i) => batch.entry(i)),
+      [0, 1, 2].map((i) => entryOf(batch, i)),
       entries,
     );
     assert.deepEqual(batch.lists, [channels, ['news']]);
@@ -54,12 +60,17 @@ test('batch - what every thread counts is added up', () => {
     [30, 33, 36],
   );
   assert.equal(batch.lost, 6);
-  assert.deepEqual(batch.entry(2), entries[2]);
+  assert.deepEqual(entryOf(batch, 2), entries[2]);
 });
 
 test('batch - what a thread keeps holds no more memory than itself, and none that is used again', () => {
-  const batch = sent({ since: 0, entries });
-  const { bytes } = batch.entry(0);
+  const shared = new SharedArrayBuffer(4_096);
+  const ring = new SharedRing(shared);
+  const space = encodeBatch({ since: 0, entries }, 3, (bytes) => ring.take(bytes));
+  const kept = new ReceivedBatch(space, 3).entry(0).bytes;
+  new Uint8Array(shared).fill(0xff);
+  const bytes = kept.encode();
+  assert.deepEqual([bytes, kept.length], [entries[0]!.bytes, entries[0]!.bytes.length]);
   assert.equal(bytes.buffer.byteLength, bytes.length);
   assert.ok(!(bytes.buffer instanceof SharedArrayBuffer));
 });

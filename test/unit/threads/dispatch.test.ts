@@ -13,7 +13,10 @@ const entry = (n: number, bytes = Buffer.from(`<${n}>`)) => ({
 });
 
 const entriesOf = (batch: ReceivedBatch) =>
-  Array.from({ length: batch.count }, (_, i) => batch.entry(i));
+  Array.from({ length: batch.count }, (_, i) => {
+    const { bytes, ...rest } = batch.entry(i);
+    return { ...rest, bytes: bytes.encode() };
+  });
 
 function setUp(ringBytes = RING_BYTES) {
   const batches: ReceivedBatch[] = [];
