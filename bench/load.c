@@ -13,10 +13,10 @@
  * `seconds` is until the last answer or arrival, `incomplete` the accepted events that were not seen at every stream.
  *
  * `hear` publishes nothing: someone else does, once the line {"hearing":N} says that N streams are ready. Each stream is to
- * have COUNT events, of publisher 0, from 0 on. With COUNT 0 each is to have one, whose sequence number is the stream's own
+ * have COUNT events, those of each publisher from 0 on. With COUNT 0 each is to have one, whose sequence number is the stream's own
  * place. Any other event is out of order.
  *
- * -nice: how much this process gives way to others on the same cores, as the command `nice` has it.
+ * -nice: how much this process gives way to others on the same cores, as setpriority(2) has it; as it was started without.
  */
 #define _GNU_SOURCE
 #include "load/load.h"
@@ -205,7 +205,7 @@ static void open_all(void) {
 
 int main(int count, char **words) {
   parse_options(count, words);
-  if (setpriority(PRIO_PROCESS, 0, options.nice) != 0) fail("-nice");
+  if (options.nice != 0 && setpriority(PRIO_PROCESS, 0, options.nice) != 0) fail("-nice");
   setvbuf(stdin, NULL, _IONBF, 0); /* poll() must not be told "nothing" about a line already buffered */
   streams_epoll = epoll_create1(EPOLL_CLOEXEC);
   publishers_epoll = epoll_create1(EPOLL_CLOEXEC);

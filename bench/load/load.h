@@ -34,7 +34,7 @@ struct options {
   int sources; /* source addresses 127.0.0.1 … 127.0.0.N, so that ports never run out */
   int opening; /* streams that may wait for their head at a time */
   int poll_us; /* sleep so long between reads instead of until a stream is readable; -1: do not */
-  int nice; /* as setpriority(2) has it; 0: like any other process */
+  int nice; /* as setpriority(2) has it; 0: as it was started */
   uint64_t replay; /* events that each stream is sent when it opens: those of another process's first run */
   bool stuck;  /* the streams are opened and then never read again */
   int servers[MAX_SERVERS];

@@ -26,12 +26,12 @@ export interface Options {
   /** The POST body, containing `{event}`. */
   body: string;
   servers: number[];
-  /** How much this process gives way to others on the same cores, as setpriority(2) has it. */
+  /** How much this process gives way to others on the same cores, as setpriority(2) has it; 0: as it was started. */
   nice: number;
 }
 
 /**
- * `hear` publishes nothing: each stream is to have so many events of someone else, from 0 on; of none, one with its own
+ * `hear` publishes nothing: each stream is to have so many events of someone else, those of each publisher from 0 on; of none, one with its own
  * place as sequence number.
  */
 export type Mode = 'lockstep' | 'closed' | 'rate' | 'hear';

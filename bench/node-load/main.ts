@@ -35,7 +35,7 @@ async function openAll(options: Options, crowd: Crowd): Promise<void> {
 /** One line of standard input is one run; its end is the end of the streams. */
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
-  setPriority(options.nice); // before there are threads, which inherit it
+  if (options.nice !== 0) setPriority(options.nice); // before there are threads, which inherit it
   const crowd = new Crowd(options);
   const publishers = new Publishers(options, crowd.board);
   await openAll(options, crowd);

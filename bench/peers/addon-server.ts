@@ -3,7 +3,8 @@
  * at by nobody; the answer is as long as that to an emit, with the same head. A stream gets the head of ours and a
  * greeting, and is kept; who asks is not looked at.
  */
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { JSON_HEADERS } from '../../src/http/answer.ts';
 import { createApp, type HttpResponse, listenTcpShared } from '../../src/http/uws.ts';
 import { writeStreamHead } from '../../src/public/stream-answers.ts';
@@ -39,9 +40,19 @@ function serve(port: number): void {
     throw new Error(`cannot listen on ${port}: usage: node addon-server.js PORT [THREADS]`);
 }
 
-if (isMainThread) {
+/** None listens before all can: the first would have all connections. */
+async function serveInThreads(port: number, threads: number): Promise<void> {
+  const program = new URL(import.meta.url);
+  const all = Array.from({ length: threads }, () => new Worker(program, { workerData: port }));
+  await Promise.all(all.map((worker) => once(worker, 'message')));
+  for (const worker of all) worker.postMessage('listen');
+}
+
+if (parentPort !== null) {
+  parentPort.once('message', () => serve(workerData as number));
+  parentPort.postMessage('ready');
+} else {
   const [port, threads] = [Number(process.argv[2]), Number(process.argv[3] ?? 1)];
   if (threads === 1) serve(port);
-  else
-    for (let i = 0; i < threads; i += 1) new Worker(new URL(import.meta.url), { workerData: port });
-} else serve(workerData as number);
+  else await serveInThreads(port, threads);
+}

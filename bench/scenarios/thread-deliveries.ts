@@ -19,7 +19,7 @@ const TURN_SECONDS = 0.4;
 const WARM_UP = { mode: 'closed', publishers: 16, count: 1_000_000, seconds: 2 } as const;
 /** By the clock: a quarter of what one thread can do, in events that come one by one. */
 const PACED_PER_SECOND = 40_000;
-const PACED_SECONDS = 2.5;
+const PACED_SECONDS = 5;
 const PACED_TURNS = 4;
 /** So many, each when the last is answered. */
 const EVENTS = 1_000;
@@ -158,4 +158,4 @@ export function targets(): Target[] {
 
 export const HOW =
   'Deliveries, of servers that have run for a few seconds: one publisher, the next event when the last has arrived everywhere, which gives the CPU of each; the load generator runs on the same two cores: how much it leaves of them stands beside, and how many such deliveries two cores would allow if neither ever waited, calculated from the CPU that server and generator take for one. ' +
-  `Then by the clock, ${PACED_PER_SECOND.toLocaleString('en')} deliveries a second. Then one publisher that posts the next of ${EVENTS.toLocaleString('en')} events when the last is answered, as a backend does: it is a process of its own, and so are the streams, which give way to the server (\`nice\` ${READERS_NICE}), since clients elsewhere would take none of its cores; counted until the last event is everywhere.`;
+  `Then by the clock, ${PACED_PER_SECOND.toLocaleString('en')} deliveries a second, in turns of ${PACED_SECONDS} s, which have ${CROWDS.map((streams) => (PACED_PER_SECOND / streams) * PACED_SECONDS).join(' and ')} events. Then one publisher that posts the next of ${EVENTS.toLocaleString('en')} events when the last is answered, as a backend does: it is a process of its own, and so are the streams, which give way to the server (\`nice\` ${READERS_NICE}), since clients elsewhere would take none of its cores; counted until the last event is everywhere.`;

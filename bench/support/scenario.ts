@@ -44,7 +44,7 @@ export interface Scenario {
   readonly how: string;
   /** The figure that is plotted and compared, and which way of it is the better one. */
   readonly headline?: { readonly metric: string; readonly better: 'less' | 'more' };
-  /** Servers that take part in nothing else. */
+  /** Servers that take part in it and are not among those that are compared everywhere. */
   readonly own?: readonly Peer[];
   run(settings: Settings): Promise<Result>;
 }

@@ -56,7 +56,7 @@ export const MAX_KEY_LENGTH = 256;
 
 /** What a request says of the keys of its events. */
 export interface KeyHeader {
-  /** `Idempotency-Key` as it came; empty when absent. */
+  /** `Idempotency-Key` as it came, several lines as one list, which is no key; empty when absent. */
   readonly idempotencyKey: string;
 }
 

@@ -30,6 +30,7 @@ export class RequestHead {
   #hostCount = 0;
   #lengthCount = 0;
   #codingCount = 0;
+  #keyCount = 0;
 
   constructor(req: HttpRequest) {
     this.method = req.getMethod();
@@ -101,7 +102,8 @@ export class RequestHead {
   #takeRare(name: string, value: string): void {
     switch (name) {
       case 'idempotency-key':
-        this.idempotencyKey += this.idempotencyKey === '' ? value : `, ${value}`;
+        this.idempotencyKey += this.#keyCount === 0 ? value : `, ${value}`;
+        this.#keyCount += 1;
         break;
       case 'expect':
         this.expect ||= value;

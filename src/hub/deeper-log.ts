@@ -8,9 +8,10 @@ import { cut } from '../log/range.ts';
 import type { ChannelIndex } from './channel-index.ts';
 import type { Flusher } from './flusher.ts';
 import type { Positions } from './positions.ts';
+import { Slices } from './slices.ts';
 import { type Stream, StreamState } from './stream.ts';
 
-/** Questions that a hub has open at a time; streams that have one wait for their turn, in the order in which they came. */
+/** Questions that a hub has open at a time, or answers that are not written yet; streams that have one wait for their turn, in the order in which they came. */
 export const MAX_ASKED = 64;
 
 /** Whose entries are asked for. Plain data, so that it can cross a thread or a machine. */
@@ -65,7 +66,6 @@ export function rangeOf(
     const memo = set.rangesAfter(missedThrough);
     if (memo.isEmpty) setImmediate(() => memo.clear()); // shared by those who ask in this turn
     const range = memo.range(missedThrough, head);
-    // Plain data: it may go to another thread.
     const frames = range.entriesFor(user).map(({ n, bytes }) => ({ n, bytes }));
     return { missedThrough, frames, through: range.end };
   });
@@ -78,6 +78,8 @@ export class DeeperReader {
   /** Streams that are to ask, each once, and what the hub has itself. */
   readonly #waiting = new Map<Stream, number>();
   #askedCount = 0;
+  readonly #answers: (() => void)[] = [];
+  readonly #slices = new Slices(() => this.#writeNext());
 
   constructor(log: DeeperLog, flusher: Flusher, positions: Positions) {
     this.log = log;
@@ -115,17 +117,32 @@ export class DeeperReader {
     const { position } = stream;
     const channels = stream.channels.channels.map(({ name }) => name);
     const question = { user: stream.user, channels, after: position, upto };
-    this.log
-      .read(question)
-      .then(
-        // In a turn of its own: in a handler of the addon every write would be four.
-        (range) => setImmediate(() => this.#answered(stream, position, range)),
-        () => stream.close('error'),
-      )
-      .finally(() => {
-        this.#askedCount -= 1;
-        this.#askNext();
-      });
+    this.log.read(question).then(
+      (range) => this.#write(() => this.#answered(stream, position, range)),
+      () => {
+        stream.close('error');
+        this.#over();
+      },
+    );
+  }
+
+  // In a turn of its own: in a handler of the addon every write would be four. Many come together.
+  #write(answer: () => void): void {
+    if (this.#answers.length === 0) setImmediate(() => this.#slices.run());
+    this.#answers.push(answer);
+  }
+
+  #writeNext(): boolean {
+    const answer = this.#answers.shift();
+    if (answer === undefined) return false;
+    answer();
+    this.#over();
+    return true;
+  }
+
+  #over(): void {
+    this.#askedCount -= 1;
+    this.#askNext();
   }
 
   #answered(stream: Stream, position: number, range: DeeperRange): void {

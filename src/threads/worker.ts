@@ -84,7 +84,7 @@ const front: Front = new Front({
   sharesPort: true,
   makeHub: (onClosed) => {
     const { config, tail } = data;
-    const hub = new Hub({
+    const hub: Hub = new Hub({
       retention: { capacity: config.history, ...tail },
       epoch: data.epoch,
       olderEpochs: data.olderEpochs,
@@ -93,7 +93,8 @@ const front: Front = new Front({
       lastStreamId: data.thread * STREAM_IDS,
       newest: () => Number(Atomics.load(newest, 0)),
       isTail: true,
-      isPressed: () => sent.value !== received,
+      // While much is still to be written emits wait for that all the same: see `tellAppended`.
+      isPressed: () => sent.value !== received && hub.pendingBytes <= tail.budgetBytes,
       deeperLog: {
         read: (question) =>
           new Promise((resolve) => {

@@ -261,6 +261,32 @@ test('deeper log - so many questions are open at a time, the other streams wait 
   assert.equal(deeperLog.questions.length, links.length - 10);
 });
 
+test('deeper log - answers that come together are written in slices', async () => {
+  const { emit, open, settle, deeperLog } = setUp({ entries: 2 });
+  for (let i = 0; i < 10; i += 1) emit(['a']);
+  await turns(3);
+  const links = Array.from({ length: 40 }, (_, i) => open(`user-${i}`, ['a'], 'e-0'));
+  await turns(3);
+  assert.equal(deeperLog.answers.length, 40);
+  let takesMs = 0.5;
+  for (const { sink } of links) {
+    const write = sink.write.bind(sink);
+    sink.write = (bytes) => {
+      const end = performance.now() + takesMs;
+      while (performance.now() < end);
+      return write(bytes);
+    };
+  }
+  deeperLog.answerAll();
+  await turns(2);
+  const written = links.filter(({ sink }) => entriesIn(sink.text).length > 0).length;
+  assert.ok(written > 0 && written < 10, `${written} of 40 in the first slice`);
+  takesMs = 0;
+  await settle();
+  for (const { sink } of links)
+    assert.deepEqual(entriesIn(sink.text), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
 test('deeper log - one that cannot be asked holds nobody up', async () => {
   const asked: string[] = [];
   const read = ({ user }: DeeperQuestion) => {
