@@ -17,6 +17,9 @@ const INSIDE = 'TIDINGS_TEST_ON_LOSSY_LINK';
 const NETEM = 'netem loss 5% delay 50ms 25ms reorder 5% duplicate 1%';
 const NARROW = 'tbf rate 6mbit burst 8kb latency 15ms';
 
+/** TCP waits twice as long with each loss of the same segment: up to two minutes. */
+const SETTLE_MS = 150_000;
+
 const run = (command: string) => {
   const [program, ...args] = command.split(' ');
   return spawnSync(program!, args, { encoding: 'utf8' });
@@ -68,7 +71,7 @@ async function underLoad(t: TestContext): Promise<void> {
   await world.join(server.publicUrl, 50);
   const before = retransmitted();
   await world.emitter.run(world.plan, { count: 600, perSecond: 60 });
-  await world.settle();
+  await world.settle(SETTLE_MS);
   const account = world.audit();
   const again = retransmitted() - before;
   t.diagnostic(`${again} segments were sent again`);
@@ -78,7 +81,7 @@ async function underLoad(t: TestContext): Promise<void> {
 }
 
 test('R-09 network - packets are lost, late and out of order: no event is', {
-  timeout: 180_000,
+  timeout: 360_000,
 }, async (t) => {
   if (process.env[INSIDE] !== undefined) return underLoad(t);
   const name = badLink(t);

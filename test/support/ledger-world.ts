@@ -127,15 +127,15 @@ export class World {
    * Waits until every client has had all there is: twice, so that what comes too much is seen.
    * Returns the id of the last event.
    */
-  async settle(): Promise<string> {
-    await this.#markReaches();
-    return this.#markReaches();
+  async settle(withinMs = SETTLE_MS): Promise<string> {
+    await this.#markReaches(withinMs);
+    return this.#markReaches(withinMs);
   }
 
-  async #markReaches(): Promise<string> {
+  async #markReaches(withinMs: number): Promise<string> {
     const id = await this.emitter.mark(this.#channels);
     await eventually(() => this.clients.every((client) => client.lastId === id), {
-      withinMs: SETTLE_MS,
+      withinMs,
       what: `${id} to reach everybody (seed ${this.random.seed})`,
     });
     return id;
