@@ -107,12 +107,12 @@ export function verdict(target: Target, rows: readonly Row[]): string {
   return `- ${what}, ${metric}: ${limit}; ${kept} (${figure(median)})`;
 }
 
-/** Limits that divide by a rival are for the runs in which it could take part. */
-function verdicts(report: Report): string[] {
+/** Limits that divide by a rival are for the runs in which it could take part, or did. */
+function verdicts({ targets, rows, kind }: Report): string[] {
   const isOfOurs = (over: string) => serverOf(over, [OURS, ...BOUNDS]) !== undefined;
-  return report.targets
-    .filter(({ over }) => over === undefined || report.kind === 'peers' || isOfOurs(over))
-    .map((target) => verdict(target, report.rows));
+  const isJudged = ({ over, metric }: Target) =>
+    over === undefined || kind === 'peers' || isOfOurs(over) || rowOf(rows, over, metric);
+  return targets.filter(isJudged).map((target) => verdict(target, rows));
 }
 
 /** The verdicts on targets that were not kept, or not measured. */

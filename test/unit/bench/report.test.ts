@@ -76,16 +76,23 @@ test('bench - a limit on a ratio is kept, broken or not measured', () => {
   assert.match(verdict({ ...target!, over: 'nobody' }, REPORT.rows), /not measured/);
 });
 
-test('bench - alone, limits beside ours and the bounds are judged, those beside a rival are not', () => {
+test('bench - alone, limits beside ours and the bounds are judged, those beside a rival if it took part', () => {
   const limit = (over: string) => ({ subject: 'tidings', over, metric, atMost: 1.5 });
   const targets = ['Nchan', 'C floor', 'tidings, idle'].map(limit);
   const idle = { subject: 'tidings, idle', metric, unit: 'µs', samples: [1, 1, 1] };
-  const alone: Report = { ...REPORT, kind: 'alone', rows: [...REPORT.rows, idle], targets };
-  const judged = section(alone).match(/^- tidings ÷ [^:]+: at most 1\.5; .*$/gm);
-  assert.deepEqual(judged, [
+  const judged = (rows: Report['rows']) =>
+    section({ ...REPORT, kind: 'alone', rows, targets }).match(
+      /^- tidings ÷ [^:]+: at most 1\.5; .*$/gm,
+    );
+  const ours = [
     `- tidings ÷ C floor, ${metric}: at most 1.5; **not kept** (2.00)`,
     `- tidings ÷ tidings, idle, ${metric}: at most 1.5; **not kept** (4.00)`,
-  ]);
+  ];
+  const rows = [...REPORT.rows, idle];
+  assert.deepEqual(judged(rows.filter(({ subject }) => subject !== 'Nchan')), ours);
+  const [nchan, ...others] = judged(rows)!;
+  assert.match(nchan!, /^- tidings ÷ Nchan, .*kept/);
+  assert.deepEqual(others, ours);
 });
 
 test('bench - targets that are not kept or not measured are missed, others are not', () => {
