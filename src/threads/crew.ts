@@ -60,7 +60,7 @@ export class Crew implements Fronts {
   readonly #ringMemory = new SharedArrayBuffer(RING_BYTES);
   readonly #ring = new SharedRing(this.#ringMemory);
   readonly #sent = new Tally();
-  readonly #streams = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  readonly #streams = new Tally();
   readonly #newest = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
   #olderEpochs: readonly Epoch[] = [];
   #threads: Thread[] = [];
@@ -96,7 +96,7 @@ export class Crew implements Fronts {
   }
 
   get streamCount(): number {
-    return new Int32Array(this.#streams)[0]!;
+    return this.#streams.value;
   }
 
   get hasKeys(): boolean | undefined {
@@ -216,7 +216,7 @@ export class Crew implements Fronts {
       tail: { ttlSeconds, budgetBytes: this.#tailBytes },
       shared: {
         newest: this.#newest.buffer as SharedArrayBuffer,
-        streams: this.#streams,
+        streams: this.#streams.buffer,
         connections: this.#options.connections.buffer,
         ring: this.#ringMemory,
         sent: this.#sent.buffer,

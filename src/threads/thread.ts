@@ -53,7 +53,12 @@ export class Thread {
   readonly #entries = new TurnBatch<GuestEntry>((entries) =>
     this.post({ kind: 'entries', entries }),
   );
-  readonly #ranges = new TurnBatch<RangeRead>((ranges) => this.#hand(ranges));
+  readonly #ranges = new TurnBatch<RangeRead>((ranges) =>
+    this.post(
+      { kind: 'ranges', ranges },
+      ranges.map(({ range }) => range.bytes.buffer),
+    ),
+  );
   readonly #exited: Promise<void>;
   #lastCall = 0;
 
@@ -66,8 +71,9 @@ export class Thread {
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
   }
 
-  post(message: ToThread): void {
-    this.#worker.postMessage(message);
+  /** `memory`: of the message, handed over with it. */
+  post(message: ToThread, memory?: readonly ArrayBuffer[]): void {
+    this.#worker.postMessage(message, memory);
   }
 
   /** Resolves with the reply; rejects with what the other thread threw. */
@@ -127,11 +133,6 @@ export class Thread {
     const range = this.#owner.read(question);
     if (range instanceof Promise) range.then(tell, () => {});
     else tell(range);
-  }
-
-  #hand(ranges: readonly RangeRead[]): void {
-    const memory = ranges.map(({ range }) => range.bytes.buffer);
-    this.#worker.postMessage({ kind: 'ranges', ranges } satisfies ToThread, memory);
   }
 
   async #lookUp(id: number, kid: string | undefined): Promise<void> {
