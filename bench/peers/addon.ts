@@ -1,23 +1,20 @@
 /** Not rivals: handlers of the addon that our server stands on, which only answer: the most that can be reached with it. */
 import { fileURLToPath } from 'node:url';
-import { freePort, startChild } from '../support/child.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import type { Peer, RunningPeer } from '../support/peer.ts';
 import { CEILING } from '../support/ratios.ts';
+import { startOnPort } from './program.ts';
 import { publicationFor } from './tidings.ts';
 
 const PROGRAM = fileURLToPath(new URL('./addon-server.js', import.meta.url));
 
+const IN_TWO = `${CEILING}, 2 threads`;
+
 async function start(owner: Cleanup, name: string, threads: number): Promise<RunningPeer> {
-  const port = await freePort();
-  const command = [process.execPath, PROGRAM, String(port), String(threads)] as const;
-  const { pid } = await startChild(owner, command, [port]);
-  const at = { host: '127.0.0.1', port };
+  const command = (port: number) =>
+    [process.execPath, PROGRAM, String(port), String(threads)] as const;
   return {
-    name,
-    pids: [pid!],
-    stream: at,
-    emit: at,
+    ...(await startOnPort(owner, name, command)),
     subscribe: () => ({ path: '/events/', headers: [] }),
     broadcast: publicationFor('*'),
   };
@@ -34,9 +31,9 @@ export const addon: Peer = {
 
 /** For scenarios that only open streams. */
 export const addonStreams: Peer = {
-  name: `${CEILING}, 2 threads`,
+  name: IN_TWO,
   settings:
     'the same in two threads on one port; a stream is answered with our head and is kept, nothing else',
   missing: () => undefined,
-  start: (owner) => start(owner, `${CEILING}, 2 threads`, 2),
+  start: (owner) => start(owner, IN_TWO, 2),
 };

@@ -4,10 +4,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import { SECRET, sign } from '../../test/support/tokens.ts';
-import { freePort, startChild } from '../support/child.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import type { Peer, Publication, RunningPeer, Subscription } from '../support/peer.ts';
-import { output, programPath, quietly, temporaryFolder } from './program.ts';
+import { output, programPath, quietly, startOnPort, temporaryFolder } from './program.ts';
 
 const program = (): string | undefined => programPath('centrifugo', 'CENTRIFUGO_BIN');
 
@@ -74,17 +73,13 @@ function positionIn(seen: string): object {
 
 async function start(owner: Cleanup): Promise<RunningPeer> {
   const folder = temporaryFolder(owner, 'centrifugo');
-  const port = await freePort();
   const file = `${folder}/config.json`;
-  writeFileSync(file, JSON.stringify(configuration(port)));
-  const command = quietly(`${folder}/log`, [program()!, '--config', file]);
-  const { pid } = await startChild(owner, command, [port]);
-  const at = { host: '127.0.0.1', port };
+  const command = (port: number) => {
+    writeFileSync(file, JSON.stringify(configuration(port)));
+    return quietly(`${folder}/log`, [program()!, '--config', file]);
+  };
   return {
-    name: 'Centrifugo',
-    pids: [pid!],
-    stream: at,
-    emit: at,
+    ...(await startOnPort(owner, 'Centrifugo', command)),
     subscribe: (index) => subscription(index),
     broadcast: publicationFor('chat'),
     toUser: (index) => publicationFor(`own:#user-${index}`),

@@ -4,10 +4,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import { SECRET, sign } from '../../test/support/tokens.ts';
-import { freePort, startChild } from '../support/child.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { idIn, type Peer, type Publication, type RunningPeer } from '../support/peer.ts';
-import { output, programPath, quietly, temporaryFolder } from './program.ts';
+import { output, programPath, quietly, startOnPort, temporaryFolder } from './program.ts';
 
 /** Where updates go on their way to streams: a line of the configuration, given the folder for files. */
 type Transport = (folder: string) => string;
@@ -57,17 +56,14 @@ const publication = (fields: string): Publication => ({
 
 async function start(owner: Cleanup, name: string, transport: Transport): Promise<RunningPeer> {
   const folder = temporaryFolder(owner, 'mercure');
-  const port = await freePort();
   const file = `${folder}/Caddyfile`;
-  writeFileSync(file, caddyfile(folder, port, transport(folder)));
   const run = [program()!, 'run', '--config', file, '--adapter', 'caddyfile'] as const;
-  const { pid } = await startChild(owner, quietly(`${folder}/log`, run), [port]);
-  const at = { host: '127.0.0.1', port };
+  const command = (port: number) => {
+    writeFileSync(file, caddyfile(folder, port, transport(folder)));
+    return quietly(`${folder}/log`, run);
+  };
   return {
-    name,
-    pids: [pid!],
-    stream: at,
-    emit: at,
+    ...(await startOnPort(owner, name, command)),
     subscribe: subscription,
     broadcast: publication('topic=chat'),
     toUser: (index) => publication(`topic=user-${index}&private=on`),

@@ -159,23 +159,21 @@ export const nchanOneChannel = peer(
   'the same with streams of one channel, so without events for one user',
 );
 
-/** As many workers as the smallest machine that serves streams has cores. */
-export const nchanTwoWorkers = peer(
-  { name: 'Nchan, 2 workers', workers: 2, channels: EVERYONE_AND_USER },
-  'as Nchan, with two workers',
-);
+const TWO_WORKERS: Variant = { name: 'Nchan, 2 workers', workers: 2, channels: EVERYONE_AND_USER };
 
-const ASKING = 'Nchan, 2 workers, asking';
+/** As many workers as the smallest machine that serves streams has cores. */
+export const nchanTwoWorkers = peer(TWO_WORKERS, 'as Nchan, with two workers');
+
+const ASKING: Variant = { ...TWO_WORKERS, name: 'Nchan, 2 workers, asking' };
 
 /** They look at who opens a stream, as we do: in the only way that Nchan has. */
 export const nchanAsking: Peer = {
-  ...nchanTwoWorkers,
-  name: ASKING,
-  settings:
+  ...peer(
+    ASKING,
     'the same with `nchan_authorize_request` to a backend that lets everyone in: the addon alone, over kept connections',
+  ),
   async start(owner) {
     const { stream } = await addon.start(owner);
-    const variant = { name: ASKING, workers: 2, channels: EVERYONE_AND_USER };
-    return startNchan(owner, { ...variant, backend: stream.port });
+    return startNchan(owner, { ...ASKING, backend: stream.port });
   },
 };

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { tokenFor } from '../../test/support/tokens.ts';
 import { ROOT } from '../support/build.ts';
-import { freePort, startChild } from '../support/child.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { idIn, type Peer, type Publication, type RunningPeer } from '../support/peer.ts';
+import { startOnPort } from './program.ts';
 
 const program = (name: string): string => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 
@@ -19,15 +19,9 @@ const publicationTo = (query: string): Publication => ({
 });
 
 async function start(owner: Cleanup, name: string, server: string): Promise<RunningPeer> {
-  const port = await freePort();
-  const command = [process.execPath, program(server), String(port)] as const;
-  const { pid } = await startChild(owner, command, [port]);
-  const at = { host: '127.0.0.1', port };
+  const command = (port: number) => [process.execPath, program(server), String(port)] as const;
   return {
-    name,
-    pids: [pid!],
-    stream: at,
-    emit: at,
+    ...(await startOnPort(owner, name, command)),
     subscribe: (index) => ({ path: '/', headers: [authorization(index)] }),
     broadcast: publicationTo(''),
     toUser: (index) => publicationTo(`?to=user-${index}`),

@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter } from 'node:path';
+import { freePort, startChild } from '../support/child.ts';
 import type { Cleanup } from '../support/cleanup.ts';
+import type { RunningPeer } from '../support/peer.ts';
 
 type Command = readonly [string, ...string[]];
 
@@ -35,6 +37,18 @@ export function temporaryFolder(owner: Cleanup, name: string): string {
   const folder = mkdtempSync(`${tmpdir()}/tidings-${name}-`);
   owner.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Starts one process that takes streams and events on the same port, which `command` is given. */
+export async function startOnPort(
+  owner: Cleanup,
+  name: string,
+  command: (port: number) => Command,
+): Promise<Pick<RunningPeer, 'name' | 'pids' | 'stream' | 'emit'>> {
+  const port = await freePort();
+  const { pid } = await startChild(owner, command(port), [port]);
+  const at = { host: '127.0.0.1', port };
+  return { name, pids: [pid!], stream: at, emit: at };
 }
 
 /** The same command under the same pid, but what it says on standard error goes to the file `log`. */

@@ -4,7 +4,7 @@ import { markerText, nowNs } from '../node-load/marker.ts';
 import { type Counted, type Hearing, type Load, startLoad } from '../support/load.ts';
 import type { Bulk, RunningPeer } from '../support/peer.ts';
 import type { Sheet } from '../support/scenario.ts';
-import { summarise } from '../support/stats.ts';
+import { median } from '../support/stats.ts';
 import { type Uploaded, upload } from '../support/upload.ts';
 import type { Turn } from './common.ts';
 
@@ -66,7 +66,7 @@ export async function heardByEach(sheet: Sheet, { owner, peer, scale }: Turn): P
 
 function record(sheet: Sheet, name: string, all: readonly Once[]): void {
   const add = (what: string, unit: string, of: (one: Once) => number) =>
-    sheet.add(name, `${WHAT}: ${what}`, unit, summarise(all.map(of)).median);
+    sheet.add(name, `${WHAT}: ${what}`, unit, median(all.map(of)));
   add('answered after', 'ms', ({ seconds }) => seconds * 1e3);
   add('arrived p50', 'ms', ({ counted }) => counted.latency.p50Us / 1e3);
   add('arrived p99', 'ms', ({ counted }) => counted.latency.p99Us / 1e3);

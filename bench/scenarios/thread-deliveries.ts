@@ -3,7 +3,7 @@ import { tidings, tidingsWith } from '../peers/tidings.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import type { Counted } from '../support/load.ts';
 import type { Sheet, Target } from '../support/scenario.ts';
-import { summarise } from '../support/stats.ts';
+import { median } from '../support/stats.ts';
 import { addRatios, noteFaults } from './common.ts';
 import { type Couple, coupleOf, publish } from './couple.ts';
 import { costOf, type Entrant, enter, takeTurns } from './lockstep.ts';
@@ -27,8 +27,6 @@ const PUBLISHER_TURNS = 5;
 const PUBLISHER_WARM_UPS = 2;
 /** Next to the server they get a thirtieth of a core: clients elsewhere would take none of it. */
 const READERS_NICE = 15;
-
-const median = (values: readonly number[]): number => summarise(values).median;
 
 const named = (what: string) => (streams: number) =>
   `${streams.toLocaleString('en')} streams: ${what}`;

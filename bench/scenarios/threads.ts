@@ -14,7 +14,7 @@ import {
   Sheet,
   type Target,
 } from '../support/scenario.ts';
-import { summarise } from '../support/stats.ts';
+import { median } from '../support/stats.ts';
 import { addRatios, inTurns, noteFaults } from './common.ts';
 import { coupleOf, publish } from './couple.ts';
 import { compare, deliveries, HOW, ONE, TWO, targets } from './thread-deliveries.ts';
@@ -31,8 +31,6 @@ const IDLE_EMITS = 30_000;
 const CORES = [8, 32];
 
 const RIVALS: readonly Peer[] = [nchanTwoWorkers, nchanAsking];
-
-const median = (values: readonly number[]): number => summarise(values).median;
 
 const STORM_SECONDS = 'all 10,000 streams are live after';
 const LAG = '16 publishers for 10 s, 1,000 streams: emit to arrival p99';

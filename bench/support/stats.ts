@@ -14,6 +14,8 @@ export function summarise(samples: readonly number[]): Summary {
   return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
 }
 
+export const median = (samples: readonly number[]): number => summarise(samples).median;
+
 /** Round by round, so that what disturbs the machine disturbs both sides of a ratio. */
 export const ratios = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((value, round) => value / b[round]!);
